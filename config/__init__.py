@@ -1,0 +1,1 @@
+"""Puts the parts of Faultline together: settings, addresses, servers and queues."""
