@@ -1,0 +1,1 @@
+"""Lab fleets, simulated and real."""
