@@ -1,7 +1,9 @@
 """Settings, all from the environment; a bare checkout works without any."""
 
+import secrets
 from pathlib import Path
 
+import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from environs import Env
 
@@ -10,13 +12,164 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = env.path("FAULTLINE_VAR", BASE_DIR / "var")
 
 
-def secret(name: str, default: str | None = None) -> str:
-    """The value of NAME, or of the file that NAME_FILE points to (how containers hand over secrets)."""
-    path = env.path(f"{name}_FILE", None)
+def secret(name: str, default: str = "") -> str:
+    """The value of NAME, or what stands in the file that NAME_FILE points to, as containers hand over secrets."""
+    path: Path | None = env.path(f"{name}_FILE", None)
     return path.read_text().strip() if path else env.str(name, default)
 
 
+def local_secret_key() -> str:
+    """A key made once for this checkout and kept under var/, readable by its owner alone."""
+    path = VAR_DIR / "secret_key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = secret("SECRET_KEY")
+SECRET_KEY = secret("SECRET_KEY") or local_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+BEHIND_TLS = env.bool("BEHIND_TLS", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_SSL_REDIRECT = BEHIND_TLS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+
+INSTALLED_APPS = [
+    "servestatic.runserver_nostatic",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "csp",
+    "django_htmx",
+    "pgtrigger",
+    "template_partials",
+    "fleet",
+    "incidents",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "incidents.context.shell",
+            ],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(secret("DATABASE_URL", "postgres://localhost/faultline")),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL", 8), "timeout": 5}},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "now"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+SERVESTATIC_USE_FINDERS = True
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+
+# What one tick of the watch is, and one bin of the correlation: a minute, or less where a story is played fast.
+TICK_SECONDS = env.float("TICK_SECONDS", 60.0)
+COLLECT_SECONDS = env.float("COLLECT_SECONDS", 10.0)
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", 15.0)
+LEASE_SECONDS = env.float("LEASE_SECONDS", 30.0)
+CRASH_RETENTION_HOURS = env.int("CRASH_RETENTION_HOURS", 72)
+ROLL_UP_RETENTION_DAYS = env.int("ROLL_UP_RETENTION_DAYS", 35)
+INGEST_MAX_BYTES = env.int("INGEST_MAX_BYTES", 32 * 1024 * 1024)
+WEBHOOK_MAX_BYTES = env.int("WEBHOOK_MAX_BYTES", 1024 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
+# Read by the worker that acts, and set for it alone.
+SSH_KEY_FILE = env.path("SSH_KEY_FILE", None)
+FLEET_JOURNAL = "incidents.timeline.record.fleet_journal"
+
+CELERY_BROKER_URL = secret("BROKER_URL", "redis://localhost/0")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ROUTES = {"fleet.tasks.acting.*": {"queue": "acting"}, "incidents.tasks.acting.*": {"queue": "acting"}}
+CELERY_BEAT_SCHEDULE = {
+    "tick": {"task": "incidents.tasks.watching.tick", "schedule": TICK_SECONDS, "options": {"expires": TICK_SECONDS}},
+    "sweep-runs": {
+        "task": "incidents.tasks.acting.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS},
+    },
+    "collect": {
+        "task": "fleet.tasks.acting.collect",
+        "schedule": COLLECT_SECONDS,
+        "options": {"expires": COLLECT_SECONDS},
+    },
+    "sweep-fleet": {
+        "task": "fleet.tasks.acting.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS},
+    },
+    "partitions": {"task": "fleet.tasks.keeping.keep_partitions", "schedule": 1800.0},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+}

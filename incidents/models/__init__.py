@@ -1,0 +1,10 @@
+"""The facts of incidents."""
+
+from incidents.models.gates import Gate
+from incidents.models.incidents import Evidence, Incident, IncidentHost, Report, Suspect
+from incidents.models.runs import RunbookRun, RunStep
+from incidents.models.timeline import TimelineEntry
+
+__all__ = [
+    "Evidence", "Gate", "Incident", "IncidentHost", "Report", "RunStep", "RunbookRun", "Suspect", "TimelineEntry",
+]  # fmt: skip

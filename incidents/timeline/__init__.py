@@ -1,0 +1,1 @@
+"""The record of an incident: written once, read in many forms."""

@@ -1,0 +1,107 @@
+"""Appends to timelines. Every entry is chained to the one before by its digest."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from fleet.actor import Actor
+from incidents.live import announce
+from incidents.models import Incident, TimelineEntry
+
+
+def record(
+    *,
+    incident_id: int,
+    kind: str,
+    text: str,
+    actor: Actor,
+    occurred_at: datetime,
+    data: Mapping[str, Any] | None = None,
+) -> TimelineEntry:
+    """Appends one entry, in the caller's transaction or one of its own.
+
+    The update of the incident's row takes its lock, so entries of one incident line up; `recorded_at` is read
+    after that and so grows along the chain. Raises Incident.DoesNotExist for an unknown incident.
+    """
+    with transaction.atomic():
+        if not Incident.objects.filter(pk=incident_id).update(last_sequence=F("last_sequence") + 1):
+            raise Incident.DoesNotExist(f"There is no incident {incident_id}.")
+        sequence = Incident.objects.values_list("last_sequence", flat=True).get(pk=incident_id)
+        previous = TimelineEntry.objects.filter(incident_id=incident_id, sequence=sequence - 1).first()
+        entry = TimelineEntry(
+            incident_id=incident_id,
+            sequence=sequence,
+            occurred_at=occurred_at,
+            recorded_at=timezone.now(),
+            kind=kind,
+            actor_kind=actor.kind,
+            actor=actor.name,
+            text=text,
+            data=plain(data or {}),
+            previous_digest=previous.digest if previous else "",
+        )
+        entry.digest = digest_of(entry)
+        entry.save(force_insert=True)
+        announce(f"incident:{incident_id}", entry=sequence)
+    return entry
+
+
+def fleet_journal(
+    *,
+    reference: str,
+    kind: str,
+    text: str,
+    actor: Actor,
+    occurred_at: datetime,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Keeps what the fleet tells of an incident ("incident:12"); other references are none of ours."""
+    subject, _, number = reference.partition(":")
+    if subject == "incident" and number.isdigit():
+        record(incident_id=int(number), kind=kind, text=text, actor=actor, occurred_at=occurred_at, data=data)
+
+
+def plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data as JSON gives it back, so that a digest made before storing equals one made after reading."""
+    return dict(json.loads(json.dumps(data, cls=DjangoJSONEncoder)))
+
+
+def digest_of(entry: TimelineEntry) -> str:
+    """SHA-256, in hex, of the entry's canonical JSON and the digest before it."""
+    content = {
+        "incident": entry.incident_id,
+        "sequence": entry.sequence,
+        "occurred_at": entry.occurred_at.astimezone(UTC).isoformat(),
+        "recorded_at": entry.recorded_at.astimezone(UTC).isoformat(),
+        "kind": entry.kind,
+        "actor_kind": entry.actor_kind,
+        "actor": entry.actor,
+        "text": entry.text,
+        "data": entry.data,
+        "previous": entry.previous_digest,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def first_break(entries: Iterable[TimelineEntry]) -> int | None:
+    """The sequence at which a whole timeline, in order, stops being the one that was written; None when it is whole."""
+    previous = ""
+    for expected, entry in enumerate(entries, start=1):
+        if (entry.sequence, entry.previous_digest, entry.digest) != (expected, previous, digest_of(entry)):
+            return expected
+        previous = entry.digest
+    return None
+
+
+def is_whole(incident: Incident) -> bool:
+    """Whether the incident's timeline is complete and unchanged, its last entries included."""
+    entries = list(incident.timeline.order_by("sequence"))
+    return first_break(entries) is None and len(entries) == incident.last_sequence
