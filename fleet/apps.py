@@ -4,5 +4,7 @@ from django.apps import AppConfig
 
 
 class FleetConfig(AppConfig):
+    """Names the app."""
+
     name = "fleet"
     default_auto_field = "django.db.models.BigAutoField"

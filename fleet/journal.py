@@ -27,12 +27,14 @@ class Journal(Protocol):
         actor: Actor,
         occurred_at: datetime,
         data: Mapping[str, Any] | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Keeps it, or raises."""
+        ...
 
 
 @cache
 def _journal(path: str) -> Journal:
-    return cast(Journal, import_string(path))
+    return cast("Journal", import_string(path))
 
 
 def record(

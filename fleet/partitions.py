@@ -67,7 +67,7 @@ def partitions(table: PartitionedTable) -> list[str]:
     """The names of the partitions there are."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
+            "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = %s::regclass",
             [table.name],
         )
         return [name for (name,) in cursor.fetchall()]

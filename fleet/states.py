@@ -1,10 +1,10 @@
 """PURE. A vocabulary of states: each with its meaning and the states that may follow it."""
 
-from enum import Enum
+from enum import StrEnum
 from typing import Self
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Base of a lifecycle; a member is written `NAME = value, meaning, *values that may follow`.
 
     A member is its value (a `str`), so it can be stored and compared as it is.
@@ -14,14 +14,12 @@ class State(str, Enum):
     successors: frozenset[str]
 
     def __new__(cls, value: str, meaning: str, *successors: str) -> Self:
+        """Makes one member."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
         member.successors = frozenset(successors)
         return member
-
-    def __str__(self) -> str:
-        return str(self.value)
 
     @property
     def label(self) -> str:

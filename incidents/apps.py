@@ -4,5 +4,7 @@ from django.apps import AppConfig
 
 
 class IncidentsConfig(AppConfig):
+    """Names the app."""
+
     name = "incidents"
     default_auto_field = "django.db.models.BigAutoField"

@@ -33,8 +33,12 @@ class StepState(State):
     WAITING = "waiting", "its turn has not come", "ready", "skipped", "cancelled"
     READY = "ready", "waits for a person", "running", "succeeded", "skipped", "cancelled"
     RUNNING = "running", "under way", "succeeded", "failed", "unknown", "cancelled"
-    FAILED = "failed", "did not reach its end; may be tried again or passed over with a reason", "ready", "running", "skipped", "cancelled"  # fmt: skip
-    UNKNOWN = "unknown", "a host did not say what became of it; a person decides", "running", "succeeded", "failed", "skipped"  # fmt: skip
+    FAILED = "failed", "did not reach its end; may be tried again or passed over", *(
+        "ready", "running", "skipped", "cancelled",
+    )  # fmt: skip
+    UNKNOWN = "unknown", "a host did not say what became of it; a person decides", *(
+        "running", "succeeded", "failed", "skipped",
+    )  # fmt: skip
     SUCCEEDED = "succeeded", "done, and checked"
     SKIPPED = "skipped", "passed over by a person, with a reason"
     CANCELLED = "cancelled", "its run was given up"

@@ -8,7 +8,7 @@ from fleet.models.querysets import LifecycleQuerySet, StateField, state_is_known
 
 
 class Operation(models.Model):
-    """One request to one host. `name` is the operation id that the host knows it by: sent again, it never acts twice."""
+    """One request to one host. `name` is the operation id that the host knows: sent again, it never acts twice."""
 
     name = models.CharField(max_length=200, unique=True)
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="operations")

@@ -19,7 +19,7 @@ class LifecycleQuerySet(models.QuerySet[Row]):
 
     def live(self) -> "LifecycleQuerySet[Row]":
         """The rows after whose state something may still follow."""
-        field = self.model._meta.get_field("state")
+        field = self.model._meta.get_field("state")  # noqa: SLF001 - Django's documented interface
         return self.filter(state__in=field.lifecycle.live())  # type: ignore[union-attr]
 
 

@@ -123,6 +123,8 @@ class Migration(migrations.Migration):
                 ('confirmed_by', models.CharField(blank=True, max_length=150)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('choice', models.JSONField(blank=True, default=dict)),
+                ('attempt', models.PositiveIntegerField(default=0, help_text='How often it was confirmed')),
                 ('lease_owner', models.CharField(blank=True, max_length=100)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('fence', models.BigIntegerField(default=0)),

@@ -116,7 +116,7 @@ class Suspect(models.Model):
 
 
 class Evidence(models.Model):
-    """One observation that speaks for or against the suspected cause: a verification, a kernel line, a healthy control."""
+    """One observation that bears on the suspected cause: a verification, a kernel line, a healthy control."""
 
     class Bearing(models.TextChoices):
         FOR = "for"

@@ -38,7 +38,7 @@ class RunStep(models.Model):
     """One step of a run. Whoever drives it holds its lease; `fence` grows with each holder.
 
     `prepared` is the plan that a person saw and confirmed, `digest` binds the confirmation to it,
-    `result` is what came out, with its numbers.
+    `result` is what came out, with its numbers. `choice` is what the person chose.
     """
 
     run = models.ForeignKey(RunbookRun, on_delete=models.CASCADE, related_name="steps")
@@ -49,11 +49,13 @@ class RunStep(models.Model):
     state = StateField(StepState, default=StepState.WAITING)
     prepared = models.JSONField(default=dict, blank=True)
     digest = models.CharField(max_length=64, blank=True)
+    choice = models.JSONField(default=dict, blank=True)
     result = models.JSONField(default=dict, blank=True)
     message = models.TextField(blank=True)
     confirmed_by = models.CharField(max_length=150, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(default=0, help_text="How often it was confirmed")
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.BigIntegerField(default=0)

@@ -9,7 +9,7 @@ from incidents.models.incidents import Incident
 class TimelineEntry(models.Model):
     """One fact of an incident; the database itself refuses to change or delete it.
 
-    `digest` covers the entry and the digest of the one before, so that a gap or a change behind the database's back shows.
+    `digest` covers the entry and the digest of the one before, so that a gap or a later change shows.
     """
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="timeline")

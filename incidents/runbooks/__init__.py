@@ -1,0 +1,1 @@
+"""Runbooks: the written procedures, and the engine that carries out their runs."""

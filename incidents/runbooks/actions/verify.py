@@ -1,0 +1,68 @@
+"""Reads images on hosts and keeps what is found as evidence."""
+
+from typing import Any
+
+from fleet.lifecycle import OperationState
+from fleet.models import Host, Operation
+from incidents.models import Evidence
+from incidents.runbooks.actions.base import host_rows, outcome_of, perform_requested, request_on_hosts
+from incidents.runbooks.step import Outcome, StepContext
+from incidents.runbooks.targets import affected_hosts
+from incidents.wording import verification_finding
+
+
+class Verify:
+    """Changes nothing on the hosts."""
+
+    changes_hosts = False
+
+    def describe(self, context: StepContext, hosts: list[Host]) -> dict[str, Any]:
+        """Which hosts are read, and with what command."""
+        stack = context.incident.stack
+        return {
+            "summary": f"Verify images of {stack} on {len(hosts)} hosts",
+            "command": f"dynohost verify stack={stack}",
+        }
+
+    def begin(self, context: StepContext, hosts: list[Host]) -> None:
+        """One request a host."""
+        stack = context.incident.stack
+        request_on_hosts(context, hosts, verb="verify", arguments={"stack": stack.name if stack else None})
+
+    def drive(self, context: StepContext) -> Outcome:
+        """Asks the hosts; each answer becomes evidence once."""
+        operations = perform_requested(context)
+        suspects = set(affected_hosts(context.incident).values_list("pk", flat=True))
+        rows = [
+            row | self._finding(op, op.host_id in suspects)
+            for row, op in zip(host_rows(operations), operations, strict=True)
+        ]
+        for operation in operations:
+            self._keep(context, operation, operation.host_id in suspects)
+        damaged = sum(row.get("finding") == "damaged" for row in rows)
+        return outcome_of(operations, f"Verified images; {damaged} found changed under running dynos", rows)
+
+    @staticmethod
+    def _finding(operation: Operation, suspect: bool) -> dict[str, Any]:
+        if operation.state != OperationState.SUCCEEDED:
+            return {"role": "suspect" if suspect else "control"}
+        finding, sentence = verification_finding(operation.result or {})
+        return {"role": "suspect" if suspect else "control", "finding": finding, "output": sentence}
+
+    @staticmethod
+    def _keep(context: StepContext, operation: Operation, suspect: bool) -> None:
+        if operation.state != OperationState.SUCCEEDED:
+            return
+        finding, sentence = verification_finding(operation.result or {})
+        expected = "damaged" if suspect else "intact"
+        Evidence.objects.get_or_create(
+            incident=context.incident,
+            host=operation.host,
+            kind="verification",
+            data={"operation": operation.name, "finding": finding, "result": operation.result},
+            defaults={
+                "bearing": Evidence.Bearing.FOR if finding == expected else Evidence.Bearing.AGAINST,
+                "summary": f"{operation.host.name}: {sentence}",
+                "observed_at": operation.finished_at or context.now,
+            },
+        )
