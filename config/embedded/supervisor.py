@@ -1,0 +1,283 @@
+"""Keeps programs running: starts them, waits until they are ready, starts them again when they die, ends them all.
+
+    with Supervisor(signals=True) as supervisor:
+        parts = embedded.start(var_dir, supervisor=supervisor)      # PostgreSQL and Valkey, or the given ones
+        supervisor.run("migrate", [python, "manage.py", "migrate"], environment=parts.environment())
+        supervisor.spawn(Program(name="web", argv=[...], log=path, environment=..., ready=lambda: answers(8000)))
+        supervisor.wait()                                           # until Ctrl-C or SIGTERM
+
+`spawn` returns when the program is ready and raises StartFailed, with its last words, when it does not come up. From then on
+the supervisor keeps it up, with growing pauses between tries. Leaving the `with` block ends everything: first the programs
+of stage 1 (those that use the database), then stage 0. Nothing outlives the supervisor, not even one killed by SIGKILL: each
+program is tied to it (tether.py) and runs in a process group of its own.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from config.embedded.orphans import adopt_orphans, bury
+from config.embedded.program import Program, StartFailed
+
+TETHER = Path(__file__).with_name("tether.py")
+LOOK_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def tethered(argv: list[str], *, death_signal: int, identity: str = "-") -> list[str]:
+    """The command, tied to this process."""
+    return [sys.executable, "-IS", str(TETHER), str(os.getpid()), str(int(death_signal)), identity, *argv]
+
+
+def say_line(name: str, state: str) -> None:
+    """Print one line a state."""
+    print(f"  {name:<14} {state}", flush=True)
+
+
+class Child:
+    """A program and the process that runs it now."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.state = "new"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0
+        self.due_at = 0.0
+        self.failures = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The number of its process, while there is one."""
+        return self.process.pid if self.process and self.process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the process. Belongs to the keeper's thread: a tie holds to the thread that started it."""
+        program = self.program
+        if program.before:
+            program.before()
+        program.log.parent.mkdir(parents=True, exist_ok=True)
+        argv = tethered(program.argv, death_signal=program.death_signal, identity=program.identity)
+        environment = None if program.environment is None else dict(program.environment)
+        with program.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=program.folder,
+                start_new_session=True,
+            )
+        self.started_at = time.monotonic()
+        self.state = "starting"
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it, if it still runs."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def await_end(self, until: float) -> None:
+        """Wait for its end, force it when the time is over, and end what it left in its process group."""
+        if not self.process:
+            return
+        try:
+            self.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.clear_group()
+        self.state = "stopped"
+
+    def clear_group(self) -> None:
+        """End whatever the process left behind in its group."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Supervisor:
+    """Starts programs and keeps them running; see the module's text."""
+
+    def __init__(
+        self, *, say: Callable[[str, str], None] = say_line, signals: bool = False, adopt: bool = False
+    ) -> None:
+        self.say = say
+        self.children: list[Child] = []
+        self._signals = signals
+        self._adopt = adopt
+        self._former: dict[signal.Signals, Handler] = {}
+        self._requests: SimpleQueue[tuple[Child, Future[None]]] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._adopt:
+            adopt_orphans()
+        if self._signals:
+            for number in ENDING_SIGNALS:
+                self._former[number] = signal.signal(number, self._interrupt)
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def spawn(self, program: Program) -> Child:
+        """Start a program and keep it running. Returns when it is ready; raises StartFailed if it does not come up."""
+        child = Child(program)
+        self._start_in_keeper(child)
+        try:
+            self._await_ready(child)
+        except BaseException:
+            child.signal(program.stop_signal)
+            child.await_end(time.monotonic() + program.stop_seconds)
+            raise
+        self.children.append(child)
+        self._ready(child)
+        return child
+
+    def run(
+        self, name: str, argv: list[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> str:
+        """Run a command to its end and return what it printed; raises StartFailed when it fails."""
+        command = tethered(argv, death_signal=signal.SIGTERM)
+        env = None if environment is None else dict(environment)
+        done = subprocess.run(
+            command, env=env, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StartFailed(f"{name} failed (exit {done.returncode}):\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        return done.stdout
+
+    def wait(self) -> None:
+        """Return at Ctrl-C, SIGTERM or SIGHUP."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self._stopping.wait()
+
+    def stop(self) -> None:
+        """End everything, those of the highest stage first. Safe to call twice."""
+        with self._unshaken():
+            self._stopping.set()
+            if self._keeper.is_alive():
+                self._keeper.join()
+            for stage in sorted({child.program.stage for child in self.children}, reverse=True):
+                self._stop_all([child for child in self.children if child.program.stage == stage])
+            self.children.clear()
+
+    def _stop_all(self, children: Iterable[Child]) -> None:
+        together = list(children)
+        asked_at = time.monotonic()
+        for child in together:
+            child.signal(child.program.stop_signal)
+        for child in together:
+            child.await_end(asked_at + child.program.stop_seconds)
+            self.say(child.program.name, "stopped")
+        self._bury()
+
+    @contextlib.contextmanager
+    def _unshaken(self) -> Iterator[None]:
+        """Ignore further signals while everything is being ended, then put the former handlers back."""
+        if not self._signals:
+            yield
+            return
+        interrupt = signal.getsignal(signal.SIGINT)
+        for number in (*ENDING_SIGNALS, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+            for number, former in self._former.items():
+                signal.signal(number, former)
+
+    @staticmethod
+    def _interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def _start_in_keeper(self, child: Child) -> None:
+        started: Future[None] = Future()
+        self._requests.put((child, started))
+        started.result()
+
+    def _await_ready(self, child: Child) -> None:
+        program = child.program
+        until = child.started_at + program.ready_seconds
+        while not program.ready():
+            if child.pid is None:
+                raise StartFailed(f"{program.name} ended while starting:\n{program.last_words()}")
+            if time.monotonic() > until:
+                raise StartFailed(
+                    f"{program.name} was not ready in {program.ready_seconds:.0f} s:\n{program.last_words()}"
+                )
+            time.sleep(LOOK_SECONDS)
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            self._take_request()
+            for child in list(self.children):
+                self._look_after(child)
+
+    def _take_request(self) -> None:
+        try:
+            child, started = self._requests.get(timeout=LOOK_SECONDS)
+        except Empty:
+            return
+        try:
+            child.start()
+        except Exception as error:  # noqa: BLE001  it is the caller's, who waits for it
+            started.set_exception(error)
+        else:
+            started.set_result(None)
+
+    def _look_after(self, child: Child) -> None:
+        if child.state == "waiting":
+            if time.monotonic() >= child.due_at:
+                self._restart(child)
+        elif child.pid is None:
+            self._died(child)
+        elif child.state == "starting" and child.program.ready():
+            self._ready(child)
+        elif child.failures and time.monotonic() - child.started_at > STEADY_SECONDS:
+            child.failures = 0
+
+    def _ready(self, child: Child) -> None:
+        child.state = "ready"
+        self.say(child.program.name, "ready")
+
+    def _died(self, child: Child) -> None:
+        child.clear_group()
+        self._bury()
+        pause = min(FIRST_PAUSE_SECONDS * 2**child.failures, LONGEST_PAUSE_SECONDS)
+        child.failures += 1
+        child.due_at = time.monotonic() + pause
+        child.state = "waiting"
+        code = child.process.returncode if child.process else None
+        self.say(child.program.name, f"died (exit {code}), starts again in {pause:g} s")
+
+    def _restart(self, child: Child) -> None:
+        try:
+            child.start()
+        except (OSError, StartFailed) as error:
+            self.say(child.program.name, f"does not start: {error}")
+            self._died(child)
+
+    def _bury(self) -> None:
+        if self._adopt:
+            names = {Path(child.program.argv[0]).name[:15] for child in self.children if child.program.stage == 0}
+            bury(names, spare={child.process.pid for child in self.children if child.process})
