@@ -4,6 +4,7 @@ from functools import partial
 
 from celery import current_app
 from django.db import transaction
+
 from fleet.tasks.nudges import nudge
 
 TASK = "incidents.tasks.acting.drive"

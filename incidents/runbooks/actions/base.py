@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
-from fleet.actions import perform_operations, request_operation
 
+from fleet.actions import perform_operations, request_operation
 from fleet.actor import Actor
 from fleet.lifecycle import DynoState, OperationState
 from fleet.models import Dyno, Host, Operation
@@ -36,12 +36,12 @@ class Action(Protocol):
 
 def describe_targets(hosts: list[Host]) -> dict[str, Any]:
     """The targets with the apps and dynos on each, as a plan shows them."""
-    counted = Host.objects.filter(pk__in=[host.pk for host in hosts]).annotate(
-        dyno_count=Count("dynos", filter=PLACED), app_count=Count("dynos__app", filter=PLACED, distinct=True)
-    )
+    counted = Host.objects.filter(pk__in=[host.pk for host in hosts]).values("name", "state").order_by("name")
     targets = [
-        {"host": host.name, "state": str(host.state), "apps": host.app_count, "dynos": host.dyno_count}
-        for host in counted.order_by("name")
+        {"host": row["name"], "state": row["state"], "apps": row["app_count"], "dynos": row["dyno_count"]}
+        for row in counted.annotate(
+            dyno_count=Count("dynos", filter=PLACED), app_count=Count("dynos__app", filter=PLACED, distinct=True)
+        )
     ]
     placed = Dyno.objects.placed().filter(host__in=hosts)
     return {

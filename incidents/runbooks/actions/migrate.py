@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from fleet.migration.mover import create_migration, drive_migration, propose, start_migration
-
 from fleet.lifecycle import MigrationState, MoveState
+from fleet.migration.mover import create_migration, drive_migration, propose, start_migration
 from fleet.models import Host, Migration
 from incidents.errors import Refused
 from incidents.runbooks.step import Outcome, StepContext

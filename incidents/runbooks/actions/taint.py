@@ -3,7 +3,6 @@
 from typing import Any
 
 from fleet.actions import taint_hosts
-
 from fleet.lifecycle import HostState
 from fleet.models import Host
 from incidents.runbooks.actions.base import host_rows, outcome_of, perform_requested
