@@ -4,11 +4,12 @@ from typing import Any
 
 from fleet.lifecycle import OperationState
 from fleet.models import Host, Operation
+from incidents.errors import Refused
 from incidents.models import Evidence
 from incidents.runbooks.actions.base import host_rows, outcome_of, perform_requested, request_on_hosts
+from incidents.runbooks.actions.findings import verification_finding
 from incidents.runbooks.step import Outcome, StepContext
 from incidents.runbooks.targets import affected_hosts
-from incidents.wording import verification_finding
 
 
 class Verify:
@@ -18,16 +19,15 @@ class Verify:
 
     def describe(self, context: StepContext, hosts: list[Host]) -> dict[str, Any]:
         """Which hosts are read, and with what command."""
-        stack = context.incident.stack
+        wanted = self._arguments(context)
         return {
-            "summary": f"Verify images of {stack} on {len(hosts)} hosts",
-            "command": f"dynohost verify stack={stack}",
+            "summary": f"Verify the image of {wanted['stack']} on {len(hosts)} hosts",
+            "command": f"dynohost verify stack={wanted['stack']} image={wanted['image']}",
         }
 
     def begin(self, context: StepContext, hosts: list[Host]) -> None:
         """One request a host."""
-        stack = context.incident.stack
-        request_on_hosts(context, hosts, verb="verify", arguments={"stack": stack.name if stack else None})
+        request_on_hosts(context, hosts, verb="verify", arguments=self._arguments(context))
 
     def drive(self, context: StepContext) -> Outcome:
         """Asks the hosts; each answer becomes evidence once."""
@@ -41,6 +41,13 @@ class Verify:
             self._keep(context, operation, operation.host_id in suspects)
         damaged = sum(row.get("finding") == "damaged" for row in rows)
         return outcome_of(operations, f"Verified images; {damaged} found changed under running dynos", rows)
+
+    @staticmethod
+    def _arguments(context: StepContext) -> dict[str, Any]:
+        deploy = context.incident.deploy
+        if deploy is None or deploy.stack is None or deploy.image is None:
+            raise Refused("The suspected deploy names no stack image, so there is none to verify. Skip the step.")
+        return {"stack": deploy.stack.name, "image": deploy.image.digest}
 
     @staticmethod
     def _finding(operation: Operation, suspect: bool) -> dict[str, Any]:
