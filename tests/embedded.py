@@ -1,4 +1,4 @@
-"""Gives every test run a PostgreSQL of its own, before Django reads its settings, and a broker to those who ask for one.
+"""Gives every test run an own PostgreSQL before Django reads its settings, and a broker to those who ask for one.
 
 A given DATABASE_URL or BROKER_URL is used instead. Any number of runs can go on at the same time.
 """
@@ -29,7 +29,7 @@ class Run:
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._held = hold(self.folder)
         self.kept = Kept(self.folder / "embedded")
-        self.supervisor = embedded.Supervisor(say=lambda name, state: None).__enter__()
+        self.supervisor = embedded.Supervisor(say=lambda _name, _state: None).__enter__()
 
     def end(self) -> None:
         """Stop the programs, remove the folder."""

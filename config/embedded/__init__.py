@@ -4,8 +4,8 @@
         parts = embedded.start(var_dir, supervisor=supervisor)
         parts.environment()     # os.environ with DATABASE_URL and BROKER_URL
 
-DATABASE_URL and BROKER_URL, where given, are used instead. Two folders never clash: each chooses free ports and remembers
-them. Everything is tied to the supervisor and ends with it; see supervisor.py.
+DATABASE_URL and BROKER_URL, where given, are used instead. Two folders never clash: each chooses free ports and
+remembers them. Everything is tied to the supervisor and ends with it; see supervisor.py.
 """
 
 import os
@@ -16,11 +16,11 @@ from pathlib import Path
 from config.embedded.kept import Kept, Place
 from config.embedded.ports import is_free
 from config.embedded.postgres import Postgres
-from config.embedded.program import Program, StartFailed
+from config.embedded.program import Program, StartError
 from config.embedded.supervisor import Supervisor
 from config.embedded.valkey import Valkey
 
-__all__ = ["Parts", "Program", "StartFailed", "Supervisor", "start", "start_database", "start_broker"]
+__all__ = ["Parts", "Program", "StartError", "Supervisor", "start", "start_broker", "start_database"]
 
 TRIES = 3
 
@@ -82,7 +82,7 @@ def _start(name: str, at: Callable[[Place], Postgres | Valkey], *, kept: Kept, s
             part.prepare()
         try:
             supervisor.spawn(part.program())
-        except StartFailed:
+        except StartError:
             if not left:
                 raise
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from config.embedded.ports import free_port
-from config.embedded.program import StartFailed
+from config.embedded.program import StartError
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _lock(folder: Path) -> IO[str]:
         held.seek(0)
         holder = held.read().strip() or "unknown"
         held.close()
-        raise StartFailed(
+        raise StartError(
             f"Faultline already runs from {folder} (process {holder}). Stop that one first, or give this one a folder "
             "of its own: FAULTLINE_VAR=/some/where."
         ) from None

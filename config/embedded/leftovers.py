@@ -12,7 +12,10 @@ LOOK_SECONDS = 0.05
 
 
 def clear_leftover(process_file: Path, *, folder: Path, patience_seconds: float = 10.0) -> None:
-    """Make sure that nobody serves `folder` any more. The caller holds the lock of the folder: what runs there is a leftover."""
+    """Make sure that nobody serves `folder` any more.
+
+    The caller holds the lock of the folder, so what still runs there is a leftover.
+    """
     leftover = _process_in(process_file, folder=folder)
     if leftover:
         for number in (signal.SIGINT, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""Adopts what a killed program leaves behind, so that it is waited for: a process nobody waits for stays as a zombie."""
+"""Adopts what a killed program leaves behind and waits for it: what nobody waits for stays as a zombie."""
 
 import contextlib
 import ctypes

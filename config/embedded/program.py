@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-class StartFailed(RuntimeError):
+class StartError(RuntimeError):
     """A program did not come up. The text says why and what to do."""
 
 
@@ -19,8 +19,9 @@ def always() -> bool:
 class Program:
     """One program to keep running.
 
-    `identity` is what tether.py takes. `stop_signal` asks it to end; `death_signal` is what it gets when the supervisor dies.
-    `before` runs before every start, the first and the later ones. `stage` 0 ends after stage 1: the database outlives those who use it.
+    `identity` is what tether.py takes. `stop_signal` asks it to end; `death_signal` is what it gets when the
+    supervisor dies. `before` runs before every start, the first and the later ones. `stage` 0 ends after stage 1: the
+    database outlives those who use it. `environment` is all of it, or None for this process's own.
     """
 
     name: str

@@ -6,10 +6,11 @@
         supervisor.spawn(Program(name="web", argv=[...], log=path, environment=..., ready=lambda: answers(8000)))
         supervisor.wait()                                           # until Ctrl-C or SIGTERM
 
-`spawn` returns when the program is ready and raises StartFailed, with its last words, when it does not come up. From then on
-the supervisor keeps it up, with growing pauses between tries. Leaving the `with` block ends everything: first the programs
-of stage 1 (those that use the database), then stage 0. Nothing outlives the supervisor, not even one killed by SIGKILL: each
-program is tied to it (tether.py) and runs in a process group of its own.
+`spawn` returns when the program is ready and raises StartError, with its last words, when it does not come up. From
+then on the supervisor keeps it up, with growing pauses between tries. Leaving the `with` block ends everything: first
+the programs of stage 1 (those that use the database), then stage 0. Nothing outlives the supervisor, not even one that
+is killed: each program is tied to it (tether.py) and runs in a process group of its own. `adopt=True` also waits for
+what a killed program leaves behind; only for a process that is nothing but a supervisor.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from config.embedded.orphans import adopt_orphans, bury
-from config.embedded.program import Program, StartFailed
+from config.embedded.program import Program, StartError
 
 TETHER = Path(__file__).with_name("tether.py")
 LOOK_SECONDS = 0.05
@@ -46,6 +47,11 @@ def tethered(argv: list[str], *, death_signal: int, identity: str = "-") -> list
 def say_line(name: str, state: str) -> None:
     """Print one line a state."""
     print(f"  {name:<14} {state}", flush=True)
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Treat any ending signal as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 class Child:
@@ -129,7 +135,7 @@ class Supervisor:
             adopt_orphans()
         if self._signals:
             for number in ENDING_SIGNALS:
-                self._former[number] = signal.signal(number, self._interrupt)
+                self._former[number] = signal.signal(number, interrupt)
         self._keeper.start()
         return self
 
@@ -139,7 +145,7 @@ class Supervisor:
         self.stop()
 
     def spawn(self, program: Program) -> Child:
-        """Start a program and keep it running. Returns when it is ready; raises StartFailed if it does not come up."""
+        """Start a program and keep it running. Returns when it is ready; raises StartError if it does not come up."""
         child = Child(program)
         self._start_in_keeper(child)
         try:
@@ -155,14 +161,14 @@ class Supervisor:
     def run(
         self, name: str, argv: list[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> str:
-        """Run a command to its end and return what it printed; raises StartFailed when it fails."""
+        """Run a command to its end and return what it printed; raises StartError when it fails."""
         command = tethered(argv, death_signal=signal.SIGTERM)
         env = None if environment is None else dict(environment)
         done = subprocess.run(
             command, env=env, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise StartFailed(f"{name} failed (exit {done.returncode}):\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+            raise StartError(f"{name} failed (exit {done.returncode}):\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
 
     def wait(self) -> None:
@@ -196,19 +202,15 @@ class Supervisor:
         if not self._signals:
             yield
             return
-        interrupt = signal.getsignal(signal.SIGINT)
+        ctrl_c = signal.getsignal(signal.SIGINT)
         for number in (*ENDING_SIGNALS, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, interrupt)
+            signal.signal(signal.SIGINT, ctrl_c)
             for number, former in self._former.items():
                 signal.signal(number, former)
-
-    @staticmethod
-    def _interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
 
     def _start_in_keeper(self, child: Child) -> None:
         started: Future[None] = Future()
@@ -220,9 +222,9 @@ class Supervisor:
         until = child.started_at + program.ready_seconds
         while not program.ready():
             if child.pid is None:
-                raise StartFailed(f"{program.name} ended while starting:\n{program.last_words()}")
+                raise StartError(f"{program.name} ended while starting:\n{program.last_words()}")
             if time.monotonic() > until:
-                raise StartFailed(
+                raise StartError(
                     f"{program.name} was not ready in {program.ready_seconds:.0f} s:\n{program.last_words()}"
                 )
             time.sleep(LOOK_SECONDS)
@@ -273,7 +275,7 @@ class Supervisor:
     def _restart(self, child: Child) -> None:
         try:
             child.start()
-        except (OSError, StartFailed) as error:
+        except (OSError, StartError) as error:
             self.say(child.program.name, f"does not start: {error}")
             self._died(child)
 

