@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.utils import timezone
-from incidents.responding import acknowledge_incident, add_note, resolve_incident
 
 from fleet.actor import Actor
 from incidents.lifecycle import RunState, StepState
 from incidents.models import Evidence, Incident, RunbookRun, RunStep
+from incidents.responding import acknowledge_incident, add_note, resolve_incident
 from incidents.runbooks.catalogue import offered_runbooks
 from incidents.runbooks.engine import confirm_step, current_step, prepare_step, start_run
 

@@ -1,6 +1,6 @@
 """The story of the overwritten image: an upgrade is begun and aborted, the original is deployed again everywhere.
 
-Only what operators did is written here. Whether and where dynos crash follows from what the installer does to the images.
+Only what operators did is written here. Whether and where dynos crash follows from what became of the images.
 """
 
 import asyncio
