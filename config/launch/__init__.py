@@ -1,0 +1,11 @@
+"""Runs the whole of Faultline on one machine: `make run`, and the same services for the demo.
+
+parts = embedded.start(var_dir, supervisor=supervisor)
+migrate(supervisor, environment=parts.environment())
+for program in services(var_dir, port=8000, environment=parts.environment(), ssh_key_file=None):
+    supervisor.spawn(program)
+"""
+
+from config.launch.services import check_port, migrate, services
+
+__all__ = ["check_port", "migrate", "services"]

@@ -1,0 +1,45 @@
+"""`make run`: the embedded parts, or the given ones, and all of Faultline's processes, until Ctrl-C."""
+
+import os
+import sys
+from pathlib import Path
+
+from config import embedded
+from config.embedded import StartError, Supervisor
+from config.launch.services import BASE_DIR, check_port, migrate, services
+
+
+def run(supervisor: Supervisor, *, var_dir: Path, port: int, ssh_key_file: Path | None) -> None:
+    """Start everything, print the address, and stay until told to end."""
+    check_port(port)
+    parts = embedded.start(var_dir, supervisor=supervisor)
+    environment = parts.environment()
+    migrate(supervisor, environment=environment)
+    for program in services(var_dir, port=port, environment=environment, ssh_key_file=ssh_key_file):
+        supervisor.spawn(program)
+    print(f"\nFaultline is at http://127.0.0.1:{port}/   logs: {var_dir / 'log'}   Ctrl-C ends it\n", flush=True)
+    supervisor.wait()
+
+
+def main() -> int:
+    """The command; returns its exit status."""
+    var_dir = Path(os.environ.get("FAULTLINE_VAR") or BASE_DIR / "var").absolute()
+    key = os.environ.get("SSH_KEY_FILE")
+    try:
+        with Supervisor(signals=True, adopt=True) as supervisor:
+            run(
+                supervisor,
+                var_dir=var_dir,
+                port=int(os.environ.get("PORT") or 8000),
+                ssh_key_file=Path(key) if key else None,
+            )
+    except StartError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
