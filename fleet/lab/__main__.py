@@ -34,7 +34,12 @@ def write_whole(path: Path, data: Any) -> None:
 def describe(lab: Lab) -> dict[str, Any]:
     """What somebody who enrols the hosts needs to know."""
     hosts = [asdict(host) | {"attributes": dict(host.attributes)} for host in lab.hosts]
-    return {"client_key": str(lab.client_key), "hosts": hosts}
+    return {
+        "client_key": str(lab.client_key),
+        "hosts": hosts,
+        "images": dict(lab.images),
+        "crashes_per_dyno_hour": lab.crashes_per_dyno_hour,
+    }
 
 
 async def until(condition: Callable[[], bool]) -> None:

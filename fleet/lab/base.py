@@ -27,6 +27,8 @@ class Lab(Protocol):
 
     hosts: list[LabHost]
     client_key: Path
+    images: Mapping[str, str]  # of cedar-14: "original" and "upgrade", as the installer and the host program name them
+    crashes_per_dyno_hour: float  # of a healthy dyno
 
     async def start(self) -> None:
         """Bring the hosts up with their images and dynos."""
