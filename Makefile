@@ -1,0 +1,99 @@
+# `make help` lists what there is. Everything lives in .venv and var; nothing else on the machine is touched,
+# except by `make test` and LAB=real as root on Debian, which install what they say they miss (SYSTEM=no: never).
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/uv/bin/uv
+LAB ?= simulated
+SYSTEM ?= yes
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export PYTHONUNBUFFERED := 1
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' Makefile
+
+# ---- run ----
+
+.PHONY: demo run
+demo: packages lab-needs ## the whole story in front of you; AUTO=1 plays your part too, LAB=real uses real hosts
+	@exec $(BIN)/python -m config.demo $(if $(AUTO),--auto) --lab $(LAB)
+
+run: packages ## web, workers and clock on the embedded parts, or on DATABASE_URL and BROKER_URL; PORT=8000
+	@exec $(BIN)/python -m config.launch
+
+# ---- test ----
+
+.PHONY: test test-needs lab-needs lint format style types imports migrations templates pytest
+test: test-needs lint pytest ## everything that CI runs
+
+lint: style types imports migrations templates ## everything that CI runs, except the tests
+
+style: $(VENV)/development.stamp ## rules and layout of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/development.stamp ## types
+	$(BIN)/mypy .
+
+imports: $(VENV)/development.stamp ## who may import whom
+	$(BIN)/lint-imports
+
+migrations: $(VENV)/development.stamp ## models without a migration
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+templates: $(VENV)/development.stamp ## layout of the templates
+	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 --check {} +
+
+pytest: $(VENV)/development.stamp ## the tests
+	$(BIN)/pytest
+
+format: $(VENV)/development.stamp ## put code and templates into their layout
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
+
+test-needs:
+	@SYSTEM=$(SYSTEM) .ci/needs test
+
+lab-needs:
+	@[ "$(LAB)" != real ] || SYSTEM=$(SYSTEM) .ci/needs lab
+
+# ---- set-up ----
+
+.PHONY: packages develop lock clean
+# What a newcomer's demo needs; where the tools of development are there already, these hold it too.
+ifeq ($(wildcard $(VENV)/development.stamp),)
+packages: $(VENV)/demo.stamp
+else
+packages: $(VENV)/development.stamp
+endif
+
+develop: $(VENV)/development.stamp ## install what development needs
+
+lock: $(VENV)/development.stamp ## write the locks anew; UPGRADE=1 takes the newest versions
+	@compile() { $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade) pyproject.toml "$$@" >/dev/null; }; \
+	compile --output-file requirements/production.txt && \
+	compile --extra embedded --output-file requirements/demo.txt && \
+	compile --extra embedded --group dev --output-file requirements/development.txt
+	@git --no-pager diff --stat -- requirements
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/demo.stamp: requirements/demo.txt $(VENV)/uv.stamp
+	@.ci/install demo
+
+$(VENV)/development.stamp: requirements/development.txt $(VENV)/uv.stamp
+	@.ci/install development
+
+$(VENV)/uv.stamp: .ci/bootstrap
+	@.ci/bootstrap
