@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Callable, Dict, Iterator, Optional
 
@@ -287,8 +286,3 @@ def _answer_line(program: Program, line: bytes) -> bytes:
     except ValueError:
         request = None
     return json.dumps(program.handle(request), separators=(",", ":")).encode() + b"\n"
-
-
-def wall_clock() -> float:
-    """Seconds since 1970, as everything on disk is stamped."""
-    return time.time()
