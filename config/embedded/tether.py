@@ -16,6 +16,7 @@ import ctypes
 import os
 import sys
 from pathlib import Path
+from signal import Signals
 
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
@@ -42,7 +43,7 @@ def appear_as(user_id: int) -> bool:
 def as_nobody(argv: list[str], *, death_signal: str) -> list[str]:
     """The same command as nobody. The tie is made there again: it does not survive a change of user."""
     who = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *PASS_FOLDERS]
-    return ["setpriv", *who, f"--pdeathsig={death_signal}", "--", *argv]
+    return ["setpriv", *who, f"--pdeathsig={Signals(int(death_signal)).name}", "--", *argv]
 
 
 def main() -> None:
