@@ -44,7 +44,7 @@ def nothing_given(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[Parts, Supervisor]]:
     with Supervisor(say=lambda _name, _state: None) as supervisor:
-        parts = embedded.start(folder, supervisor=supervisor, fast=True)
+        parts = embedded.start(folder, supervisor=supervisor)
         try:
             yield parts, supervisor
         finally:
