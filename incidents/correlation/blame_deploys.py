@@ -1,0 +1,123 @@
+"""Who is blamed now, who has to wait, and what is kept up to date among the deploys."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from incidents.correlation.candidate import Candidate, members
+from incidents.correlation.explain import Explanation
+from incidents.correlation.ledger import Entry, Key
+from incidents.correlation.scene import Scene
+from incidents.correlation.vetoes import Ruling
+from incidents.correlation.view import FAR
+from incidents.correlation.wording import deploy_verdict, names, suspect
+
+BLOCKS_BINS = 15
+LATE_LIFE = 0.7  # below this share of its peak score a verdict's cohort is not reconsidered
+
+
+def blame_deploy(scene: Scene, explanations: list[Explanation]) -> set[Key]:
+    """Blames at most one deploy a tick; a stronger one that must wait holds up the weaker for a while."""
+    candidates = [e for e in explanations if _can_be_blamed(scene, e)]
+    waited = {e.deploy: scene.ledger.waited(("deploy", e.deploy), scene.end_bin) for e in candidates}
+    eligible = [e for e in candidates if e.ruling != Ruling.REFUSE]
+    for place, explanation in enumerate(eligible):
+        rivals = eligible[place + 1 :]
+        if _ruling(scene, explanation, rivals, waited[explanation.deploy]) == Ruling.PASS:
+            _name(scene, explanation, rivals, explanations)
+            break
+        if waited[explanation.deploy] < BLOCKS_BINS:
+            break
+    return {("deploy", e.deploy) for e in candidates}
+
+
+def _can_be_blamed(scene: Scene, explanation: Explanation) -> bool:
+    strong = explanation.score >= scene.settings.page_score
+    return strong and not scene.ledger.is_open(("deploy", explanation.deploy))
+
+
+def _ruling(scene: Scene, explanation: Explanation, rivals: list[Explanation], waited: int) -> Ruling:
+    """The ruling of the tests, held back for a while where another deploy explains it nearly as well."""
+    settings = scene.settings
+    tied = any(rival.score > explanation.score - settings.tie_score for rival in rivals)
+    if explanation.ruling == Ruling.PASS and tied and waited < settings.tie_wait_bins:
+        return Ruling.WAIT
+    return explanation.ruling
+
+
+def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], everyone: list[Explanation]) -> None:
+    if explanation.candidate.view is scene.view(stack=_stack(scene, explanation), whole=True):
+        for entry in scene.ledger.open_entries("deploy"):
+            scene.ledger.close(entry.verdict.key, scene.end_bin)  # the blame moves
+    verdict = deploy_verdict(scene, explanation, rivals=rivals)
+    ranked = [e for e in everyone if e.score >= scene.settings.suspect_score]
+    scene.ledger.name(
+        verdict,
+        now=scene.now,
+        end_bin=scene.end_bin,
+        suspects=tuple(suspect(scene, e) for e in ranked),
+        explains_from=explains_from(scene, explanation.candidate),
+    )
+
+
+def _stack(scene: Scene, explanation: Explanation) -> str | None:
+    deploy = scene.exposures[explanation.deploy].deploy
+    return deploy.stack if deploy.target == "stack" else None
+
+
+def explains_from(scene: Scene, candidate: Candidate) -> dict[int, int]:
+    """The first explained bin of each host inside: a little before its stamp, which may be late."""
+    lead = scene.settings.explained_lead_bins
+    return {int(host): int(candidate.exposed[host]) - lead for host in np.flatnonzero(candidate.inside)}
+
+
+def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
+    """Brings open verdicts up to date: new hosts as the deploy rolls on, a better cohort, the end of it."""
+    by_name = {explanation.deploy: explanation for explanation in explanations}
+    for entry in scene.ledger.open_entries("deploy"):
+        name = entry.verdict.subject
+        exposed = scene.exposures[name].bins(scene.hosts, scene.settings.bin_seconds, until=scene.now)
+        explanation = by_name.get(name)
+        if explanation is None or explanation.score < max(scene.settings.page_score, LATE_LIFE * entry.peak):
+            _extend(scene, entry, exposed)
+        else:
+            _renew(scene, entry, _steady(scene, entry, explanation))
+        if explanation and _goes_on(scene, explanation.candidate):
+            entry.supported_bin = scene.end_bin
+
+
+def _extend(scene: Scene, entry: Entry, exposed: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    """Adds the hosts of the same cohort that the deploy has touched since."""
+    inside = members(scene.fleet, tuple(entry.verdict.cohort.items())) & (exposed < FAR)
+    lead = scene.settings.explained_lead_bins
+    explains = {int(host): int(exposed[host]) - lead for host in np.flatnonzero(inside)}
+    verdict = replace(entry.verdict, hosts=names(scene, inside))
+    supported = entry.supported_bin
+    scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
+    entry.supported_bin = supported
+
+
+def _renew(scene: Scene, entry: Entry, explanation: Explanation) -> None:
+    supported = entry.supported_bin
+    verdict = replace(deploy_verdict(scene, explanation, rivals=[]), since=entry.verdict.since)
+    explains = explains_from(scene, explanation.candidate)
+    scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
+    entry.supported_bin = supported
+
+
+def _steady(scene: Scene, entry: Entry, explanation: Explanation) -> Explanation:
+    """Keeps the cohort already named unless another one is clearly better."""
+    old = tuple(entry.verdict.cohort.items())
+    if explanation.candidate.fit.slice_ == old:
+        return explanation
+    fit = next((fit for fit in explanation.fits if fit.slice_ == old), None)
+    if fit is None or fit.score + scene.settings.cohort_gain < explanation.candidate.fit.score:
+        return explanation
+    return replace(explanation, candidate=explanation.candidate.narrowed(members(scene.fleet, old), fit))
+
+
+def _goes_on(scene: Scene, candidate: Candidate) -> bool:
+    """Whether its hosts still crash more than the others."""
+    strip = candidate.strip(look_back=scene.settings.quiet_bins // 2)
+    due = float((strip.share * (strip.total - strip.inside) / np.maximum(1 - strip.share, 0.05)).sum())
+    return float(strip.inside.sum()) > 1.5 * due + 1.0

@@ -1,0 +1,131 @@
+"""The causes that are not deploys: a part of the fleet, one host, everything at once, one app."""
+
+from incidents.correlation.candidate import Candidate
+from incidents.correlation.explain import Explanation, examine_group
+from incidents.correlation.ledger import Key
+from incidents.correlation.rivals import HostSpike, fleet_rise, looping_apps, spiking_hosts
+from incidents.correlation.scene import Scene
+from incidents.correlation.verdict import Suspect, Verdict
+from incidents.correlation.vetoes import Ruling, standing
+from incidents.correlation.view import FAR
+from incidents.correlation.wording import app_verdict, fleet_verdict, group_verdict, host_verdict
+
+Suspects = tuple[Suspect, ...]
+
+
+def blame_rivals(
+    scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
+) -> set[Key]:
+    """Names what no deploy explains; returns what is about to be named and has to wait."""
+    pending = _blame_group(scene, explanations, groups, suspects)
+    pending |= _blame_hosts(scene, explanations, groups, suspects)
+    pending |= _blame_fleet(scene, explanations, groups, suspects)
+    _tell_apps(scene, suspects)
+    return pending
+
+
+def _send(scene: Scene, verdict: Verdict, suspects: Suspects, explains_from: dict[int, int]) -> None:
+    scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=suspects, explains_from=explains_from)
+
+
+def _blame_group(
+    scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
+) -> set[Key]:
+    """Names the strongest slice, unless a deploy may still explain it."""
+    for entry in scene.ledger.open_entries("group"):
+        if any(c.name == entry.verdict.subject for c in groups):
+            entry.supported_bin = scene.end_bin
+    settings = scene.settings
+    group = next((g for g in groups if g.fit.score >= settings.page_score + settings.group_margin), None)
+    if group is None or scene.ledger.is_open(("group", group.name)):
+        return set()
+    key = ("group", group.name)
+    findings = examine_group(scene, group)
+    ready = standing(findings) == Ruling.PASS and not _deploy_may_explain(group, explanations, scene)
+    if ready and scene.ledger.waited(key, scene.end_bin) >= settings.group_wait_bins:
+        first = scene.end_bin - group.fit.look_back - settings.explained_lead_bins
+        explains = {host: first for host in range(scene.hosts) if group.member[host]}
+        _send(scene, group_verdict(scene, group, findings), suspects, explains)
+    return {key}
+
+
+def _deploy_may_explain(group: Candidate, explanations: list[Explanation], scene: Scene) -> bool:
+    """A deploy that scores nearly as much and is not refuted."""
+    least = group.fit.score - scene.settings.tie_score
+    return any(e.score >= least and e.ruling != Ruling.REFUSE for e in explanations)
+
+
+def _blame_hosts(
+    scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
+) -> set[Key]:
+    pending: set[Key] = set()
+    for spike in spiking_hosts(scene.view(), scene.settings):
+        key = ("host", scene.fleet.hosts.names[spike.host])
+        pending.add(key)
+        waited = scene.ledger.waited(key, scene.end_bin)
+        if _part_of_more(scene, spike, explanations, groups):
+            held = waited < 2 * scene.settings.host_wait_bins
+        else:
+            held = waited < _settling_bins(scene, spike.host)
+        if not held:
+            first = scene.end_bin - spike.look_back - scene.settings.explained_lead_bins
+            _send(scene, host_verdict(scene, spike), suspects, {spike.host: first})
+    for entry in scene.ledger.open_entries("host"):
+        if _still_spikes(scene, entry.verdict):
+            entry.supported_bin = scene.end_bin
+    return pending
+
+
+def _still_spikes(scene: Scene, verdict: Verdict) -> bool:
+    host = scene.fleet.hosts.number(verdict.subject)
+    view = scene.view(apart_from=verdict.key)
+    return any(spike.host == host for spike in spiking_hosts(view, scene.settings))
+
+
+def _part_of_more(scene: Scene, spike: HostSpike, explanations: list[Explanation], groups: list[Candidate]) -> bool:
+    """Whether a deploy or a slice that holds this host is also worse on its other hosts."""
+    for candidate in [e.candidate for e in explanations] + groups:
+        if candidate.inside[spike.host] and candidate.fit.score >= scene.settings.suspect_score:
+            others = candidate.inside.copy()
+            others[spike.host] = False
+            keep = ~candidate.inside | others
+            if candidate.llr_in(candidate.view.only_hosts(keep)) > scene.settings.rival_decides:
+                return True
+    return False
+
+
+def _settling_bins(scene: Scene, host: int) -> int:
+    """A host that a deploy touched just now may be the first of many."""
+    ages = [scene.end_bin - int(exposed[host]) for _, exposed in scene.live() if exposed[host] < FAR]
+    return max(0, 2 * scene.settings.host_wait_bins - min(ages)) if ages else 0
+
+
+def _blame_fleet(
+    scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
+) -> set[Key]:
+    rise = fleet_rise(scene.view(), scene.settings)
+    if rise is None:
+        return set()
+    key = ("fleet", "fleet")
+    half = scene.settings.page_score / 2
+    others = any(e.score >= half and e.ruling != Ruling.REFUSE for e in explanations)
+    others = others or any(group.fit.score >= half for group in groups)
+    waited = scene.ledger.waited(key, scene.end_bin)
+    if waited >= (scene.settings.fleet_wait_bins if others else 0):
+        _send(scene, fleet_verdict(scene, rise, _covering(scene)), suspects, {})
+    return {key}
+
+
+def _covering(scene: Scene) -> list[str]:
+    """Deploys that have touched nearly every host within the last hour of bins."""
+    found = []
+    for exposure, exposed in scene.live():
+        touched = exposed < FAR
+        if touched.mean() > 0.9 and scene.end_bin - int(exposed[touched].max()) <= scene.settings.quiet_bins:
+            found.append(exposure.deploy.deploy)
+    return found
+
+
+def _tell_apps(scene: Scene, suspects: Suspects) -> None:
+    for loop in looping_apps(scene.view(), scene.settings):
+        _send(scene, app_verdict(scene, loop), suspects, {})

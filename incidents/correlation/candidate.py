@@ -1,0 +1,121 @@
+"""One explanation under test: an exposure, the hosts of its slice, and the fit that the scan found."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from incidents.correlation.events import Floats, Ints, Mask
+from incidents.correlation.fleet import Fleet
+from incidents.correlation.scan import Fit, likelihoods, tabulate
+from incidents.correlation.view import FAR, View
+
+FINE_RATIOS = np.geomspace(0.05, 2000.0, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Per bin of a look-back: crashes inside, expected share inside, all crashes."""
+
+    inside: Floats
+    share: Floats
+    total: Floats
+
+    def llr(self, ratio: float) -> float:
+        """The log likelihood ratio at one rate ratio, before dispersion."""
+        return float(likelihoods(self.inside, self.share, self.total, np.array([ratio]))[0])
+
+    def best(self, dispersion: float) -> tuple[float, float, tuple[float, float]]:
+        """Rate ratio, LLR and 95 % profile interval, over a fine grid."""
+        values = likelihoods(self.inside, self.share, self.total, FINE_RATIOS) / dispersion
+        top = int(np.argmax(values))
+        inside = FINE_RATIOS[values >= values[top] - 1.92]
+        return float(FINE_RATIOS[top]), float(values[top]), (float(inside[0]), float(inside[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`exposed`: absolute bin per host; `member`: the hosts of the slice, exposed or not."""
+
+    name: str
+    view: View
+    exposed: Ints
+    member: Mask
+    fit: Fit
+
+    @property
+    def dispersion(self) -> float:
+        """The dispersion of the crashes it is judged by."""
+        return float(self.view.dispersion[self.fit.group])
+
+    @property
+    def cohort(self) -> dict[str, str]:
+        """The slice as a mapping."""
+        return dict(self.fit.slice_)
+
+    @property
+    def inside(self) -> Mask:
+        """The hosts that are exposed and in the slice."""
+        return self.member & (self.exposed < FAR)
+
+    def strip(self, *, view: View | None = None, exposed: Ints | None = None, look_back: int | None = None) -> Strip:
+        """The counts behind the fit, perhaps in another view, with other exposures or another look-back."""
+        view = self.view if view is None else view
+        exposed = self.exposed if exposed is None else exposed
+        codes = np.where(self.member, 0, -1)
+        table = tabulate(view, exposed, codes, values=1, delays=(self.fit.delay,))
+        window = slice(max(0, view.length - (look_back or self.fit.look_back)), None)
+        group = self.fit.group
+        return Strip(table.inside[0, group, 0, window], table.share[0, group, 0, window], table.total[group, window])
+
+    def llr_in(self, view: View) -> float:
+        """The LLR in another view, at the ratio of the fit."""
+        return self.strip(view=view).llr(self.fit.ratio) / self.dispersion
+
+    def crashes_inside(self) -> Mask:
+        """The events of the view that count as inside."""
+        host = self.view.events.host
+        age = self.view.events.bin - self.exposed[host]
+        recent = self.view.time >= self.view.length - self.fit.look_back
+        inside: Mask = recent & self.member[host] & (age >= self.fit.delay) & self.view.of_group(self.fit.group)
+        return inside
+
+    def weight_by_host(self) -> Floats:
+        """Weighted crashes inside, per host."""
+        inside = self.crashes_inside()
+        weights = self.view.events.weight[inside]
+        return np.bincount(self.view.events.host[inside], weights, minlength=len(self.member))
+
+    def due_by_host(self) -> Floats:
+        """What each host would have shown in its exposed bins at the rate of the controls."""
+        since = np.maximum(self.exposed + self.fit.delay, self.view.end_bin - self.fit.look_back)
+        bins = np.where(self.member, np.clip(self.view.end_bin - since, 0, None), 0)
+        due: Floats = self.view.expected[self.fit.group] * bins * self.control_level()
+        return due
+
+    def control_level(self) -> float:
+        """Crashes of the controls over what was expected of them, worth one expected hour of doubt."""
+        strip = self.strip()
+        rate = float(self.view.expected[self.fit.group].sum())
+        outside = float((strip.total - strip.inside).sum())
+        due = float((rate * (1.0 - strip.share)).sum())
+        return (outside + 5.0) / (due + 5.0) if due + outside > 0 else 1.0
+
+    def hit(self) -> Mask:
+        """The hosts inside with clearly more crashes than due."""
+        weight = self.weight_by_host()
+        hit: Mask = (weight >= 0.5) & (weight > 1.5 * self.due_by_host())
+        return hit
+
+    def narrowed(self, member: Mask, fit: Fit) -> "Candidate":
+        """The same exposure on fewer hosts."""
+        return replace(self, member=member, fit=fit)
+
+
+def members(fleet: Fleet, slice_: tuple[tuple[str, str], ...]) -> Mask:
+    """The hosts of a slice."""
+    mask = np.ones(len(fleet.hosts), dtype=bool)
+    for attribute in fleet.attributes:
+        for key, value in slice_:
+            if key == attribute.key:
+                mask &= attribute.codes == attribute.values.index(value)
+    return mask

@@ -1,0 +1,148 @@
+"""The one door: facts go in, `tick(now)` says what is going wrong, and why."""
+
+import heapq
+import math
+from collections.abc import Mapping
+
+from incidents.correlation.baseline import Baseline
+from incidents.correlation.blame_deploys import blame_deploy, keep_deploys
+from incidents.correlation.blame_rivals import blame_rivals
+from incidents.correlation.candidate import Candidate
+from incidents.correlation.events import EventStore
+from incidents.correlation.explain import Explanation, examine_deploy, weigh_deploys, weigh_groups
+from incidents.correlation.exposure import Exposure
+from incidents.correlation.facts import Crash, Deploy, Evidence, HostDeploy
+from incidents.correlation.fleet import Fleet
+from incidents.correlation.ledger import Ledger
+from incidents.correlation.novelty import Novelty
+from incidents.correlation.scene import Scene
+from incidents.correlation.settings import Settings
+from incidents.correlation.verdict import Board
+from incidents.correlation.wording import suspect
+
+FORGET_EVERY_BINS = 30
+
+
+class Correlator:
+    """Keeps the last hours of a fleet, in bounded memory. All times are epoch seconds; it reads no clock."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._fleet = Fleet()
+        self._store = EventStore()
+        self._novelty = Novelty(self.settings.novelty_bins * self.settings.bin_seconds)
+        self._baseline = Baseline(self.settings)
+        self._ledger = Ledger(self.settings)
+        self._exposures: dict[str, Exposure] = {}
+        self._evidence: list[Evidence] = []
+        self._unknown: list[tuple[float, float, int, Crash]] = []  # not received yet
+        self._arrivals = 0
+        self._forgotten_at = 0
+
+    def set_host(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Adds a host or replaces its attributes."""
+        self._fleet.set_host(name, attributes)
+
+    def set_dynos(self, host: str, app: str, stack: str | None, count: int) -> None:
+        """How many dynos of an app run on a host; 0 when they left."""
+        self._fleet.see_host(host)
+        self._fleet.set_dynos(host, app, stack, count)
+
+    def add_deploy(self, deploy: Deploy) -> None:
+        """A deploy began; its host deploys may have come before it."""
+        known = self._exposures.get(deploy.deploy)
+        if known is None:
+            self._exposures[deploy.deploy] = Exposure(deploy)
+        else:
+            known.deploy = deploy
+
+    def add_host_deploy(self, host_deploy: HostDeploy) -> None:
+        """A deploy touched (or skipped) a host."""
+        if host_deploy.deploy not in self._exposures:
+            self.add_deploy(Deploy(host_deploy.deploy, host_deploy.at))
+        host = self._fleet.see_host(host_deploy.host)
+        self._exposures[host_deploy.deploy].touch(host, host_deploy)
+
+    def add_crash(self, crash: Crash) -> None:
+        """A crash; it plays no part before its `received_at`."""
+        self._arrivals += 1
+        heapq.heappush(self._unknown, (crash.received_at, crash.at, self._arrivals, crash))
+
+    def add_evidence(self, host: str, at: float, kind: str, text: str) -> None:
+        """What a host said itself, such as an I/O error of a loop device or an image found changed."""
+        self._fleet.see_host(host)
+        self._evidence.append(Evidence(host, at, kind, text))
+
+    def tick(self, now: float) -> Board:
+        """What stands as of `now`, by what was known by then."""
+        end_bin = math.ceil(now / self.settings.bin_seconds)
+        self._admit(now)
+        shape = (len(self._fleet.hosts), len(self._fleet.stacks) + 1)
+        gone = self._ledger.explained(shape[0])
+        self._baseline.absorb(self._store, end_bin=end_bin, shape=shape, gone=gone)
+        self._forget(now, end_bin)
+        scene = Scene(
+            now, end_bin, self.settings, self._fleet, self._store, self._baseline, self._ledger, self._exposures,
+            self._evidence,
+        )  # fmt: skip
+        return self._board(scene) if shape[0] else Board(now, (), (), (), ())
+
+    def _board(self, scene: Scene) -> Board:
+        groups = weigh_groups(scene)
+        strong = scene.settings.page_score
+        weighed = weigh_deploys(scene)
+        explanations = [examine_deploy(scene, e, groups) if e.score >= strong else e for e in weighed]
+        ranked = [e for e in explanations if e.score >= scene.settings.suspect_score]
+        suspects = tuple(suspect(scene, e) for e in ranked)
+        if scene.end_bin - (self._baseline.first_bin or 0) >= self.settings.least_history_bins:
+            keep_deploys(scene, explanations)
+            pending = blame_deploy(scene, explanations)
+            pending |= blame_rivals(*self._after_blame(scene, explanations), suspects)
+            scene.ledger.forget_waiting(pending)
+        scene.ledger.close_unsupported(scene.end_bin)
+        pages, updates = scene.ledger.take_notices()
+        verdicts = tuple(entry.verdict for entry in scene.ledger.open_entries())
+        return Board(scene.now, verdicts, suspects, pages, updates)
+
+    def _after_blame(
+        self, scene: Scene, explanations: list[Explanation]
+    ) -> tuple[Scene, list[Explanation], list[Candidate]]:
+        """The scene once more without what a deploy named in this very tick explains."""
+        fresh = Scene(
+            scene.now, scene.end_bin, self.settings, self._fleet, self._store, self._baseline, self._ledger,
+            self._exposures, self._evidence,
+        )  # fmt: skip
+        unnamed = [e for e in explanations if not self._ledger.is_open(("deploy", e.deploy))]
+        return fresh, unnamed, weigh_groups(fresh)
+
+    def _admit(self, now: float) -> None:
+        """Takes in, in order of their own time, the crashes received by now."""
+        known: list[tuple[float, int, Crash]] = []
+        while self._unknown and self._unknown[0][0] <= now:
+            _, at, arrival, crash = heapq.heappop(self._unknown)
+            known.append((min(at, crash.received_at), arrival, crash))
+        for at, _, crash in sorted(known, key=lambda item: item[:2]):
+            self._admit_crash(crash, at)
+
+    def _admit_crash(self, crash: Crash, at: float) -> None:
+        host, app = self._fleet.see_host(crash.host), self._fleet.apps.number(crash.app)
+        stack = self._fleet.stack_number(app, crash.stack, host)
+        weight = self._novelty.weigh(host=host, app=app, at=at)
+        if weight > 0:
+            bin_number = int(at // self.settings.bin_seconds)
+            self._baseline.starts_at(bin_number)
+            self._store.add((bin_number, host, app, stack, crash.kind_class), weight)
+
+    def _forget(self, now: float, end_bin: int) -> None:
+        """Drops what no window can see any more."""
+        if end_bin - self._forgotten_at < FORGET_EVERY_BINS:
+            return
+        self._forgotten_at = end_bin
+        seconds = self.settings.bin_seconds
+        oldest = now - self.settings.keep_bins * seconds
+        self._novelty.forget_before(now - 2 * self.settings.novelty_bins * seconds)
+        self._store.forget_before(end_bin - self.settings.keep_bins)
+        self._evidence = [item for item in self._evidence if item.at >= oldest]
+        for name in [name for name, e in self._exposures.items() if e.over(oldest)]:
+            if not self._ledger.is_open(("deploy", name)):
+                del self._exposures[name]

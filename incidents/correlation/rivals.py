@@ -1,0 +1,160 @@
+"""The explanations without a deploy: one host, the whole fleet, one app."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from incidents.correlation.events import Floats, Ints
+from incidents.correlation.settings import Settings
+from incidents.correlation.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpike:
+    """A host with more crashes than its own past and the fleet of the moment explain."""
+
+    host: int
+    chance: float
+    look_back: int
+    observed: float
+    expected: float
+    apps: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRise:
+    """The whole fleet crashes more than in the last hours."""
+
+    score: float
+    ratio: float
+    observed: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class AppLoop:
+    """One app makes the news on many hosts."""
+
+    app: int
+    hosts: int
+    share: float
+    ratio: float
+
+
+def spiking_hosts(view: View, settings: Settings) -> list[HostSpike]:
+    """Hosts whose breadth of crashes is out of line, also without their worst three bins."""
+    hosts = len(view.gone_from)
+    limit = settings.host_chance / (144 * max(hosts, 1))
+    found: dict[int, HostSpike] = {}
+    for window in settings.host_windows:
+        recent = view.time >= view.length - window
+        seen = np.bincount(view.events.host[recent], view.events.weight[recent], minlength=hosts)
+        due = _due(view, seen, window)
+        for host in np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due)):
+            spike = _spike(view, int(host), window, float(due[host]), settings)
+            if spike and spike.chance < limit and spike.chance < getattr(found.get(spike.host), "chance", 1.0):
+                found[spike.host] = spike
+    return sorted(found.values(), key=lambda spike: spike.chance)
+
+
+def _due(view: View, seen: Floats, window: int) -> Floats:
+    """Expected crashes of each host: by its own past, or by its share of what the other hosts show now."""
+    expected = view.expected[0]
+    share = expected / max(float(expected.sum()), 1e-12)
+    by_fleet = share / np.maximum(1 - share, 1e-9) * (seen.sum() - seen)
+    due: Floats = np.maximum(expected * window, by_fleet)
+    return due
+
+
+def _spike(view: View, host: int, window: int, due: float, settings: Settings) -> HostSpike | None:
+    mine = (view.events.host == host) & (view.time >= view.length - window)
+    per_bin = np.bincount(view.time[mine], view.events.weight[mine], view.length)
+    worst = np.argsort(per_bin)[::-1][:3]
+    rest = mine & ~np.isin(view.time, worst)
+    apps = len(np.unique(view.events.app[rest]))
+    dispersion = float(view.dispersion[0])
+    rest_chance = tail(float(per_bin.sum() - per_bin[worst].sum()), due * max(window - 3, 1) / window, dispersion)
+    if apps < settings.host_least_apps or rest_chance >= settings.host_rest_chance:
+        return None
+    observed = float(per_bin.sum())
+    return HostSpike(
+        host, tail(observed, due, dispersion), window, observed, due, len(np.unique(view.events.app[mine]))
+    )
+
+
+def tail(count: float, mean: float, dispersion: float) -> float:
+    """P(X >= count) for a negative binomial of this mean and variance mean x dispersion (Poisson at 1)."""
+    least = math.floor(count + 1e-9)
+    if least <= 0:
+        return 1.0
+    if mean <= 0:
+        return 0.0
+    terms = [_log_mass(k, mean, dispersion) for k in range(least, least + 200)]
+    top = max(terms)
+    return min(1.0, math.exp(top) * sum(math.exp(term - top) for term in terms))
+
+
+def _log_mass(k: int, mean: float, dispersion: float) -> float:
+    if dispersion <= 1.01:
+        return k * math.log(mean) - mean - math.lgamma(k + 1)
+    size = mean / (dispersion - 1)
+    ways = math.lgamma(k + size) - math.lgamma(size) - math.lgamma(k + 1)
+    return ways - size * math.log(dispersion) + k * math.log(1 - 1 / dispersion)
+
+
+def fleet_rise(view: View, settings: Settings) -> FleetRise | None:
+    """A rise of the whole fleet that outlives its worst three bins."""
+    per_bin = np.bincount(view.time, view.events.weight, view.length)
+    recent, past = per_bin[-settings.fleet_bins :], _past(per_bin, settings)
+    if len(past) < settings.least_history_bins:
+        return None
+    due = max(float(past.mean()), 0.02) * settings.fleet_bins
+    seen = float(recent.sum())
+    rest = float(np.sort(recent)[:-3].sum()) / (settings.fleet_bins - 3)
+    score = excess(seen, due) / _unruly(past, settings)
+    lasting = rest * settings.fleet_bins > settings.fleet_ratio * due
+    if seen <= settings.fleet_ratio * due or score <= settings.page_score or not lasting:
+        return None
+    return FleetRise(score, seen / due, seen, due)
+
+
+def _past(per_bin: Floats, settings: Settings) -> Floats:
+    end = len(per_bin) - settings.fleet_bins
+    past: Floats = per_bin[max(0, end - settings.fleet_past_bins) : end]
+    first = np.flatnonzero(per_bin)[:1]
+    silent = int(first[0]) - max(0, end - settings.fleet_past_bins) if len(first) else len(past)
+    return past[max(0, silent) :]
+
+
+def _unruly(past: Floats, settings: Settings) -> float:
+    """Dispersion of the fleet's own sums, the highest tenth left out."""
+    usable = past[len(past) % settings.fleet_bins :].reshape(-1, settings.fleet_bins).sum(axis=1)
+    usable = np.sort(usable)[: max(2, int(len(usable) * 0.9))]
+    return float(np.clip(usable.var() / max(usable.mean(), 1e-9), 1.0, settings.most_dispersion))
+
+
+def excess(seen: float, due: float) -> float:
+    """Poisson log likelihood ratio of seeing more than due."""
+    return seen * math.log(seen / due) - (seen - due) if seen > due > 0 else 0.0
+
+
+def looping_apps(view: View, settings: Settings) -> list[AppLoop]:
+    """Apps that are new on many hosts at once and make up much of what is new."""
+    recent = view.time >= view.length - settings.novelty_bins
+    if not recent.any():
+        return []
+    counts = np.bincount(view.events.app[recent])
+    before = np.bincount(view.events.app[~recent], minlength=len(counts))[: len(counts)]
+    usual: Ints = before / max(int((~recent).sum()), 1) * recent.sum()
+    share = counts / recent.sum()
+    loops = []
+    for app in np.flatnonzero((counts >= settings.app_hosts) & (share > settings.app_share)):
+        hosts = len(np.unique(view.events.host[recent & (view.events.app == app)]))
+        ratio = float(counts[app] / max(float(usual[app]), 0.5))
+        if (
+            hosts >= settings.app_hosts
+            and excess(float(counts[app]), max(float(usual[app]), 0.5)) > settings.page_score
+        ):
+            loops.append(AppLoop(int(app), hosts, float(share[app]), ratio))
+    return loops

@@ -1,0 +1,136 @@
+"""What must hold before a deploy is blamed; each test says yes, not yet, or no, and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from incidents.correlation.candidate import Candidate, members
+from incidents.correlation.fleet import Fleet
+from incidents.correlation.scan import maximise
+from incidents.correlation.settings import Settings
+from incidents.correlation.view import FAR, View
+
+
+class Ruling(StrEnum):
+    """PASS: nothing against it. WAIT: undecided, give it a few bins. REFUSE: not this cause."""
+
+    PASS = "pass"  # noqa: S105
+    WAIT = "wait"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The ruling of one test, with the words for the page."""
+
+    ruling: Ruling
+    words: str
+    rival: str | None = None  # the group that explains it better
+
+
+def judge(candidate: Candidate, settings: Settings, *, evidence: float) -> list[Finding]:
+    """Every test that looks at the candidate alone."""
+    findings = [breadth(candidate, settings), persistence(candidate, settings), lead(candidate, settings)]
+    if not evidence:
+        findings.append(burst(candidate, settings))
+    return findings
+
+
+def breadth(candidate: Candidate, settings: Settings) -> Finding:
+    """Enough hosts, and still there without the strongest one."""
+    hit = int(candidate.hit().sum())
+    if hit < settings.least_hosts_hit:
+        return Finding(Ruling.WAIT, f"only {hit} hosts hit so far")
+    strongest = int(np.argmax(candidate.weight_by_host()))
+    others = np.ones(len(candidate.member), dtype=bool)
+    others[strongest] = False
+    rest = candidate.llr_in(candidate.view.only_hosts(others))
+    if rest < settings.page_score / 2:
+        return Finding(Ruling.WAIT, "it rests on one host")
+    return Finding(Ruling.PASS, f"{hit} hosts are hit, and it stands without the strongest")
+
+
+def persistence(candidate: Candidate, settings: Settings) -> Finding:
+    """Not one bad bin: it must stand without its strongest bin."""
+    window = candidate.strip()
+    worst = candidate.view.length - len(window.inside) + int(np.argmax(window.inside))
+    rest = candidate.llr_in(candidate.view.without_times(np.array([worst])))
+    if rest < settings.page_score / 3:
+        return Finding(Ruling.WAIT, "most of it happened in a single moment")
+    return Finding(Ruling.PASS, "it lasts")
+
+
+def lead(candidate: Candidate, settings: Settings) -> Finding:
+    """The same hosts must not have been as bad before the deploy touched them."""
+    exposed, inside = candidate.exposed, candidate.inside
+    before = np.where(inside, exposed - settings.lead_bins - candidate.fit.delay, FAR)
+    touched = np.where(inside, exposed - settings.lead_gap_bins + 1, FAR)
+    view = candidate.view.without(first=touched, end=np.where(inside, FAR - 1, FAR))
+    strip = candidate.strip(view=view, exposed=before, look_back=candidate.fit.look_back + settings.lead_bins)
+    ratio, llr = maximise(strip.inside, strip.share, strip.total, settings.ratios)
+    if llr / candidate.dispersion > settings.lead_score and ratio - 1 > (candidate.fit.ratio - 1) / 2:
+        return Finding(Ruling.REFUSE, "the same hosts were already crashing before this deploy touched them")
+    return Finding(Ruling.PASS, "the hosts were quiet before the deploy touched them")
+
+
+def burst(candidate: Candidate, settings: Settings) -> Finding:
+    """A restart makes noise for a moment; a fault goes on."""
+    if candidate.fit.delay >= settings.burst_bins:
+        return Finding(Ruling.PASS, "it does not begin with the restart")
+    early, late = _excess(candidate, 0, settings.burst_bins), _excess(candidate, settings.burst_bins, FAR)
+    if late[1] < 1.5:
+        return Finding(Ruling.WAIT, "so far it could be the restarts of the deploy itself")
+    if early[1] >= 1.5 and late[0] < settings.burst_share * early[0]:
+        return Finding(Ruling.WAIT, "it fades after the restarts of the deploy itself")
+    return Finding(Ruling.PASS, "it goes on after the restarts")
+
+
+def _excess(candidate: Candidate, first_age: int, end_age: int) -> tuple[float, float]:
+    """Relative and absolute excess of crashes at these ages."""
+    view, fit = candidate.view, candidate.fit
+    use = candidate.crashes_inside()
+    host = view.events.host[use]
+    age = view.events.bin[use] - candidate.exposed[host]
+    seen = float(view.events.weight[use][(age >= first_age) & (age < end_age)].sum())
+    window_start = view.end_bin - fit.look_back
+    first = np.maximum(candidate.exposed + max(first_age, fit.delay), window_start)
+    end = np.minimum(np.minimum(candidate.exposed + end_age, view.end_bin), candidate.view.gone_from)
+    bins = np.where(candidate.inside, np.clip(end - first, 0, None), 0)
+    due = float((view.expected[fit.group] * bins).sum()) * candidate.control_level()
+    return (seen - due) / max(due, 1e-9), seen - due
+
+
+def against_group(
+    candidate: Candidate, group: Candidate, fleet: Fleet, settings: Settings, *, waited_bins: int
+) -> Finding:
+    """Within a rival slice, hosts that the deploy touched must be worse than those that it did not."""
+    name = "=".join(group.fit.slice_[0])
+    within = candidate.view.only_hosts(members(fleet, group.fit.slice_))
+    contrast = candidate.llr_in(within)
+    if contrast > settings.rival_decides:
+        return Finding(Ruling.PASS, f"among hosts with {name}, those it touched are worse than those it did not")
+    if contrast < -settings.rival_decides:
+        return Finding(Ruling.REFUSE, f"hosts with {name} crash whether it touched them or not", rival=name)
+    if group.fit.score > candidate.fit.score:
+        return Finding(Ruling.REFUSE, f"{name} alone explains it better", rival=name)
+    if _follows(candidate, settings) or waited_bins >= settings.rival_wait_bins:
+        return Finding(Ruling.PASS, f"{name} alone explains it nearly as well")
+    return Finding(Ruling.WAIT, f"{name} alone explains it nearly as well", rival=name)
+
+
+def _follows(candidate: Candidate, settings: Settings) -> bool:
+    """The crashes began right after the deploy: nothing was wrong with these hosts until then."""
+    age = candidate.view.end_bin - candidate.exposed[candidate.inside]
+    return bool(len(age)) and float(np.mean(age)) <= candidate.fit.look_back + settings.lag_grace_bins
+
+
+def standing(findings: list[Finding]) -> Ruling:
+    """The strictest ruling of all."""
+    rulings = {finding.ruling for finding in findings}
+    return next(ruling for ruling in (Ruling.REFUSE, Ruling.WAIT, Ruling.PASS) if ruling in rulings)
+
+
+def widest(view: View) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """An exposure of every host since ever: what a slice alone is judged by."""
+    return np.full(len(view.gone_from), -FAR, dtype=np.int64)

@@ -1,0 +1,132 @@
+"""Turns candidates into verdicts and suspects, with the words for and against."""
+
+import numpy as np
+
+from incidents.correlation.candidate import Candidate
+from incidents.correlation.explain import Explanation
+from incidents.correlation.rivals import AppLoop, FleetRise, HostSpike
+from incidents.correlation.scene import Scene
+from incidents.correlation.verdict import Suspect, Verdict
+from incidents.correlation.vetoes import Finding, Ruling
+from incidents.correlation.view import FAR
+
+
+def numbers(candidate: Candidate) -> tuple[float, tuple[float, float]]:
+    """Rate ratio and its 95 % interval."""
+    ratio, _, interval = candidate.strip().best(candidate.dispersion)
+    return ratio, interval
+
+
+def lag_seconds(scene: Scene, candidate: Candidate) -> float | None:
+    """Median time from a host's exposure to its first crash inside."""
+    events = candidate.view.events.where(candidate.crashes_inside())
+    if not len(events.bin) or bool((candidate.exposed[events.host] < 0).any()):
+        return None
+    first = np.full(len(candidate.member), FAR)
+    np.minimum.at(first, events.host, events.bin)
+    hit = np.flatnonzero(candidate.hit() & (first < FAR))
+    if not len(hit):
+        return None
+    return float(np.median(first[hit] - candidate.exposed[hit])) * scene.settings.bin_seconds
+
+
+def suspect(scene: Scene, explanation: Explanation) -> Suspect:
+    """One deploy for the board."""
+    candidate = explanation.candidate
+    ratio, interval = numbers(candidate)
+    return Suspect(
+        explanation.deploy, explanation.score, candidate.cohort, ratio, interval, lag_seconds(scene, candidate),
+        int(candidate.hit().sum()), scene.ledger.is_open(("deploy", explanation.deploy)),
+        words_for(candidate, explanation), words_against(candidate, explanation.findings),
+    )  # fmt: skip
+
+
+def words_for(candidate: Candidate, explanation: Explanation) -> tuple[str, ...]:
+    """What speaks for it."""
+    fit = candidate.fit
+    sums = (
+        f"{fit.observed:.1f} weighted crashes on its hosts in {fit.look_back} bins where {fit.expected:.1f} were due"
+        f" ({int(candidate.hit().sum())} of {int(candidate.inside.sum())} hosts hit)"
+    )
+    passed = [finding.words for finding in explanation.findings if finding.ruling == Ruling.PASS]
+    return (sums, *explanation.evidence, *passed)
+
+
+def words_against(candidate: Candidate, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """What speaks against it."""
+    words = [finding.words for finding in findings if finding.ruling != Ruling.PASS]
+    spared = int(candidate.inside.sum()) - int(candidate.hit().sum())
+    if spared:
+        words.append(f"{spared} hosts of the same exposure show nothing unusual so far")
+    if not bool((candidate.exposed >= FAR).any()):
+        words.append("no host is left that it did not touch: only the order of its roll-out tells")
+    return tuple(words)
+
+
+def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Explanation]) -> Verdict:
+    """The verdict that blames a deploy."""
+    candidate = explanation.candidate
+    ratio, interval = numbers(candidate)
+    against = [
+        f"{rival.deploy} explains it nearly as well (score {rival.score:.1f} to {explanation.score:.1f})"
+        for rival in rivals
+        if rival.score > explanation.score - scene.settings.tie_score
+    ]
+    return Verdict(
+        "deploy", explanation.deploy, scene.now, candidate.cohort, names(scene, candidate.inside), explanation.score,
+        ratio, interval, lag_seconds(scene, candidate), int(candidate.hit().sum()),
+        int((candidate.exposed >= FAR).sum()), words_for(candidate, explanation),
+        (*against, *words_against(candidate, explanation.findings)),
+    )  # fmt: skip
+
+
+def group_verdict(scene: Scene, group: Candidate, findings: list[Finding]) -> Verdict:
+    """The verdict that blames a part of the fleet."""
+    ratio, interval = numbers(group)
+    fit = group.fit
+    words = f"{fit.observed:.1f} weighted crashes in {fit.look_back} bins where {fit.expected:.1f} were due"
+    return Verdict(
+        "group", group.name, scene.now, group.cohort, names(scene, group.member), fit.score, ratio, interval, None,
+        int(group.hit().sum()), int((~group.member).sum()), (words, *(finding.words for finding in findings)),
+        ("no deploy explains this",),
+    )  # fmt: skip
+
+
+def host_verdict(scene: Scene, spike: HostSpike) -> Verdict:
+    """The verdict that blames one host."""
+    name = scene.fleet.hosts.names[spike.host]
+    words = (
+        f"{spike.observed:.1f} weighted crashes of {spike.apps} apps in {spike.look_back} bins"
+        f" where {spike.expected:.1f} were due"
+    )
+    ratio = spike.observed / max(spike.expected, 0.1)
+    score = float(-np.log(max(spike.chance, 1e-300)))
+    spread = ratio * np.exp(np.array([-1.96, 1.96]) / np.sqrt(max(spike.observed, 1.0)))
+    interval = (float(spread[0]), float(spread[1]))
+    against = ("no deploy explains this: the other hosts they touched are quiet",)
+    return Verdict(
+        "host", name, scene.now, {}, (name,), score, ratio, interval, None, 1, scene.hosts - 1, (words,), against
+    )
+
+
+def fleet_verdict(scene: Scene, rise: FleetRise, by_time: list[str]) -> Verdict:
+    """The verdict that blames nothing on the fleet itself; `by_time`: deploys that only fit by time."""
+    words = f"{rise.observed:.1f} weighted crashes across the fleet where {rise.expected:.1f} were due"
+    against = tuple(f"{deploy} had reached nearly every host shortly before: by time only" for deploy in by_time)
+    spread = rise.ratio * np.exp(np.array([-1.96, 1.96]) / np.sqrt(max(rise.observed, 1.0)))
+    return Verdict(
+        "fleet", "fleet", scene.now, {}, (), rise.score, rise.ratio, (float(spread[0]), float(spread[1])),
+        None, 0, 0, (words,), against or ("no deploy explains this",),
+    )  # fmt: skip
+
+
+def app_verdict(scene: Scene, loop: AppLoop) -> Verdict:
+    """The notice to the owner of an app."""
+    name = scene.fleet.apps.names[loop.app]
+    words = f"{loop.share:.0%} of what is new in the fleet is this app, on {loop.hosts} hosts"
+    return Verdict("app", name, scene.now, {}, (), 0.0, loop.ratio, (0.0, 0.0), None, loop.hosts, 0, (words,), ())
+
+
+def names(scene: Scene, hosts: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[str, ...]:
+    """The names of hosts, sorted."""
+    return tuple(sorted(scene.fleet.hosts.names[host] for host in np.flatnonzero(hosts)))
