@@ -69,7 +69,7 @@ lab-needs:
 
 # ---- set-up ----
 
-.PHONY: packages develop lock clean
+.PHONY: packages develop lock secrets clean
 # What a newcomer's demo needs; where the tools of development are there already, these hold it too.
 ifeq ($(wildcard $(VENV)/development.stamp),)
 packages: $(VENV)/demo.stamp
@@ -85,6 +85,9 @@ lock: $(VENV)/development.stamp ## write the locks anew; UPGRADE=1 takes the new
 	compile --extra embedded --output-file requirements/demo.txt && \
 	compile --extra embedded --group dev --output-file requirements/development.txt
 	@git --no-pager diff --stat -- requirements
+
+secrets: ## make the secrets that docker-compose.yml mounts
+	@config/launch/secrets.sh secrets
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
