@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 PARTS = (
+    "attempts",
     "crashlog",
     "disk",
     "dynohost",

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, List, Set, Tuple
 
-from . import images, verify
+from . import attempts, images, verify
 from .crashlog import read_crashes, rfc3339
 from .disk import locked, read_json, write_json
 from .dynohost import VERSION, Json, Machine, Refused
@@ -102,10 +102,14 @@ class RealMachine(Machine):
         return {"outcome": outcome, "image": image, "path": str(path), "receipt": read_receipt(path)}
 
     def protect(self, request: Json) -> Json:
-        """Make the images of one stack, or all, immutable."""
+        """Make the images of one stack, or all, immutable; with `test`, try whether that holds instead."""
         stack = request.get("stack")
         pattern = (checked_name(stack, "stack") if stack else "*") + "/*.img"
-        return {"images": [images.protect(path) for path in sorted(self.folders.images.glob(pattern))]}
+        paths = sorted(self.folders.images.glob(pattern))
+        if not request.get("test"):
+            return {"images": [images.protect(path) for path in paths]}
+        tried = {path.stem: attempts.attempts(path) for path in paths}
+        return {"attempts": tried, "held": all(attempts.held(outcomes) for outcomes in tried.values())}
 
     def verify(self, request: Json) -> Json:
         """Evidence on one image."""
