@@ -1,6 +1,5 @@
 """Appends to timelines. Every entry is chained to the one before by its digest."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,9 @@ from django.utils import timezone
 from fleet.actor import Actor
 from incidents.live import announce
 from incidents.models import Incident, TimelineEntry
+from incidents.timeline.chain import digest_of_content, first_break_in, settled, settled_text
+
+MOST_TEXT = 20_000
 
 
 def record(
@@ -42,8 +44,8 @@ def record(
             recorded_at=timezone.now(),
             kind=kind,
             actor_kind=actor.kind,
-            actor=actor.name,
-            text=text,
+            actor=settled_text(actor.name)[:150],
+            text=settled_text(text)[:MOST_TEXT],
             data=plain(data or {}),
             previous_digest=previous.digest if previous else "",
         )
@@ -69,13 +71,13 @@ def fleet_journal(
 
 
 def plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data as JSON gives it back, so that a digest made before storing equals one made after reading."""
-    return dict(json.loads(json.dumps(data, cls=DjangoJSONEncoder)))
+    """The data as the database gives it back, so that a digest made before storing equals one made after reading."""
+    return dict(settled(json.loads(json.dumps(data, cls=DjangoJSONEncoder))))
 
 
-def digest_of(entry: TimelineEntry) -> str:
-    """SHA-256, in hex, of the entry's canonical JSON and the digest before it."""
-    content = {
+def content_of(entry: TimelineEntry) -> dict[str, Any]:
+    """What the digest of an entry covers, and the digest itself."""
+    return {
         "incident": entry.incident_id,
         "sequence": entry.sequence,
         "occurred_at": entry.occurred_at.astimezone(UTC).isoformat(),
@@ -86,22 +88,22 @@ def digest_of(entry: TimelineEntry) -> str:
         "text": entry.text,
         "data": entry.data,
         "previous": entry.previous_digest,
+        "digest": entry.digest,
     }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def digest_of(entry: TimelineEntry) -> str:
+    """The digest that the entry ought to carry."""
+    return digest_of_content(content_of(entry))
 
 
 def first_break(entries: Iterable[TimelineEntry]) -> int | None:
     """The sequence at which a whole timeline, in order, stops being the one that was written; None when it is whole."""
-    previous = ""
-    for expected, entry in enumerate(entries, start=1):
-        if (entry.sequence, entry.previous_digest, entry.digest) != (expected, previous, digest_of(entry)):
-            return expected
-        previous = entry.digest
-    return None
+    return first_break_in(content_of(entry) for entry in entries)
 
 
 def is_whole(incident: Incident) -> bool:
     """Whether the incident's timeline is complete and unchanged, its last entries included."""
     entries = list(incident.timeline.order_by("sequence"))
-    return first_break(entries) is None and len(entries) == incident.last_sequence
+    last = Incident.objects.values_list("last_sequence", flat=True).get(pk=incident.pk)
+    return first_break(entries) is None and len(entries) == last

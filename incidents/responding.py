@@ -1,0 +1,143 @@
+"""What people do with an incident: take it, note, report, close it, open it again."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Coalesce
+
+from fleet.actor import Actor
+from fleet.models import App, Host
+from incidents.errors import Refused
+from incidents.lifecycle import IncidentState
+from incidents.live import announce
+from incidents.models import Incident, Report, TimelineEntry
+from incidents.timeline.read import last_of_kind
+from incidents.timeline.record import record
+
+STATE = "state"
+
+
+@transaction.atomic
+def acknowledge_incident(*, incident: Incident, actor: Actor, now: datetime) -> Incident:
+    """Takes an open incident. Raises Refused where somebody was first, saying who."""
+    changes = {"acknowledged_at": now, "acknowledged_by": actor.name}
+    return _bring(incident, IncidentState.ACKNOWLEDGED, [IncidentState.OPEN], changes, "Acknowledged", actor, now)
+
+
+@transaction.atomic
+def mitigate_incident(*, incident: Incident, actor: Actor, now: datetime, note: str = "") -> Incident:
+    """Says that the harm has stopped, though the cause may still be there."""
+    text = _with("Mitigated", note)
+    sources = [IncidentState.OPEN, IncidentState.ACKNOWLEDGED]
+    return _bring(incident, IncidentState.MITIGATED, sources, {"mitigated_at": now}, text, actor, now)
+
+
+@transaction.atomic
+def resolve_incident(*, incident: Incident, actor: Actor, now: datetime, note: str = "") -> Incident:
+    """Says that it is over; where nobody said that the harm had stopped, it has by now."""
+    changes = {"resolved_at": now, "mitigated_at": Coalesce("mitigated_at", now)}
+    text = _with("Resolved", note)
+    return _bring(incident, IncidentState.RESOLVED, IncidentState.ongoing(), changes, text, actor, now)
+
+
+@transaction.atomic
+def dismiss_incident(*, incident: Incident, actor: Actor, now: datetime, reason: str) -> Incident:
+    """Says that it was nothing; the same subject is not paged again for hours, unless it begins anew."""
+    if not reason.strip():
+        raise Refused("Say why it is nothing: the timeline keeps it. Nothing was changed.")
+    text = _with("Dismissed", reason)
+    sources = [IncidentState.OPEN, IncidentState.ACKNOWLEDGED]
+    return _bring(incident, IncidentState.DISMISSED, sources, {"resolved_at": now}, text, actor, now)
+
+
+def reopen_incident(*, incident: Incident, actor: Actor, now: datetime, reason: str) -> Incident:
+    """Takes a closed or mitigated incident up again. Raises Refused where another one is on the same cause."""
+    if not reason.strip():
+        raise Refused("Say why it is opened again: the timeline keeps it. Nothing was changed.")
+    sources = [IncidentState.MITIGATED, IncidentState.RESOLVED, IncidentState.DISMISSED]
+    changes = {"mitigated_at": None, "resolved_at": None, "acknowledged_at": Coalesce("acknowledged_at", now)}
+    text = _with("Reopened", reason)
+    try:
+        with transaction.atomic():
+            return _bring(incident, IncidentState.ACKNOWLEDGED, sources, changes, text, actor, now)
+    except IntegrityError:
+        other = Incident.objects.ongoing().get(verdict=incident.verdict, subject=incident.subject)
+        raise Refused(f"{other} is about the same cause and still goes on; go on there. Nothing was changed.") from None
+
+
+def add_note(
+    *, incident: Incident, text: str, actor: Actor, now: datetime, occurred_at: datetime | None = None
+) -> TimelineEntry:
+    """Writes what a person says into the timeline; `occurred_at` dates it back."""
+    if not text.strip():
+        raise Refused("The note is empty; nothing was recorded.")
+    if occurred_at and occurred_at > now:
+        raise Refused("The note is about a time that has not come; nothing was recorded.")
+    return record(incident_id=incident.pk, kind="note", text=text.strip(), actor=actor, occurred_at=occurred_at or now)
+
+
+@transaction.atomic
+def file_report(
+    *,
+    text: str,
+    actor: Actor,
+    now: datetime,
+    incident: Incident | None = None,
+    app: App | None = None,
+    host: Host | None = None,
+) -> Report:
+    """Keeps what a person observed, with the incident it belongs to: the given one, or the one on that host or app."""
+    if not text.strip():
+        raise Refused("The report is empty; nothing was recorded.")
+    incident = incident or _incident_for(app, host)
+    report = Report.objects.create(
+        incident=incident, text=text.strip(), app=app, host=host, reporter=actor.name, reported_at=now
+    )
+    if incident:
+        data = {"report": report.pk, "app": app and app.name, "host": host and host.name}
+        told = f"{actor.name} reports: {report.text}"
+        record(incident_id=incident.pk, kind="report", text=told, actor=actor, occurred_at=now, data=data)
+    return report
+
+
+def _incident_for(app: App | None, host: Host | None) -> Incident | None:
+    """The newest ongoing incident that names the host, or a host that runs the app."""
+    ongoing = Incident.objects.ongoing().order_by("-opened_at")
+    if host:
+        return ongoing.filter(incident_hosts__host=host, incident_hosts__until_at__isnull=True).first()
+    return ongoing.filter(incident_hosts__host__dynos__app=app).distinct().first() if app else None
+
+
+def _bring(
+    incident: Incident,
+    to: IncidentState,
+    sources: list[Any],
+    changes: dict[str, Any],
+    text: str,
+    actor: Actor,
+    now: datetime,
+) -> Incident:
+    """Changes the state if it still is one of the sources, and writes it down. Raises Refused otherwise."""
+    before = Incident.objects.select_for_update().get(pk=incident.pk).state
+    if not Incident.objects.filter(pk=incident.pk, state__in=sources).update(state=to.value, **changes):
+        raise Refused(_who_was_first(incident))
+    data = {"from": str(before), "to": to.value}
+    record(incident_id=incident.pk, kind=STATE, text=text, actor=actor, occurred_at=now, data=data)
+    announce("incidents", incident=incident.pk, state=to.value)
+    incident.refresh_from_db()
+    return incident
+
+
+def _who_was_first(incident: Incident) -> str:
+    incident.refresh_from_db()
+    state = IncidentState[str(incident.state).upper()]
+    last = last_of_kind(incident, STATE)
+    if last is None:
+        return f"{incident} is {state.label} ({state.meaning}); nothing was changed."
+    when = f"{last.occurred_at:%H:%M:%S} UTC"
+    return f"{incident} is {state.label} already, by {last.actor} at {when}; nothing was changed."
+
+
+def _with(word: str, note: str) -> str:
+    return f"{word}: {note.strip()}" if note.strip() else f"{word}."

@@ -1,0 +1,1 @@
+"""The watch: from rows to the correlation, and from its verdicts to incidents."""

@@ -1,0 +1,25 @@
+"""Silent feeds: a host that says nothing is not a healthy host."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from fleet.lifecycle import HostState
+from fleet.models import Host
+
+LEAST_SECONDS = 30.0
+MISSED = 3
+
+
+def silent_hosts(now: datetime) -> QuerySet[Host]:
+    """Hosts whose crashes were to be read, and have not been for some rounds of collecting."""
+    seconds = max(LEAST_SECONDS, MISSED * settings.COLLECT_SECONDS, MISSED * settings.TICK_SECONDS)
+    late = Q(feed_at__lt=now - timedelta(seconds=seconds)) | Q(feed_at__isnull=True) & ~Q(trouble="")
+    return Host.objects.reachable().filter(late).exclude(state=HostState.UNKNOWN).order_by("name")
+
+
+def silent_names(names: Iterable[str], now: datetime) -> list[str]:
+    """Which of these hosts are silent."""
+    return list(silent_hosts(now).filter(name__in=list(names)).values_list("name", flat=True))
