@@ -18,7 +18,7 @@ def check_port(port: int) -> None:
     """Say clearly when somebody else listens on the web's port."""
     if not is_free(port):
         raise StartError(
-            f"Port {port} is taken by another program. Stop that one, or choose another port: make run PORT={port + 1}"
+            f"Port {port} is taken by another program. Stop that one, or choose another port with PORT={port + 1}."
         )
 
 
