@@ -1,0 +1,166 @@
+"""One real host: its SSH server in namespaces of its own, the host program behind it, its images and dynos."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fleet.hostkit import bundle
+from fleet.lab import installer
+from fleet.lab.base import LabHost
+from fleet.lab.real.command import CommandFailed, run
+from fleet.lab.real.images import Registry
+from fleet.lab.real.needs import find
+
+READY_SECONDS = 10.0
+SSHD_CONFIG = """\
+Port 22
+ListenAddress {address}
+HostKey {folder}/host_key
+PidFile none
+AuthorizedKeysFile {folder}/authorized_keys
+StrictModes no
+UsePAM {pam}
+AuthenticationMethods publickey
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin forced-commands-only
+AllowUsers root
+ForceCommand exec {program}
+SetEnv HOME=/nonexistent
+DisableForwarding yes
+PermitTTY no
+PermitUserRC no
+PrintMotd no
+PrintLastLog no
+UseDNS no
+MaxStartups 200
+MaxSessions 32
+LogLevel ERROR
+"""
+
+
+@dataclass
+class RealHost:
+    """A host of the lab. `number` gives its address and namespace."""
+
+    name: str
+    folder: Path
+    namespace: str
+    address: str
+    attributes: dict[str, str]
+    memory_mb: int
+    slots: int
+    server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def root(self) -> Path:
+        """Where the host program keeps everything."""
+        return self.folder / "root"
+
+    @property
+    def program(self) -> list[str]:
+        """The argv of the host program."""
+        return [_python(), "-I", "-S", str(self.folder / "dynohost"), "--root", str(self.root)]
+
+    def prepare(self, *, client_key: str, program: Path, environment: dict[str, str]) -> None:
+        """Put keys, the host program, its settings and the app there."""
+        (self.root / "slugs" / "default").mkdir(parents=True)
+        shutil.copy2(program, self.root / "slugs" / "default" / "run")
+        settings = {"host": self.name, "attributes": self.attributes, "tools": self.attributes["tools"]}
+        settings |= {"memory_mb": self.memory_mb, "slots": self.slots, "dyno_environment": environment}
+        (self.root / "host.json").write_text(json.dumps(settings))
+        bundle.write(self.folder / "dynohost")
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(self.folder / "host_key")])
+        (self.folder / "authorized_keys").write_text(f'restrict,command="exec {" ".join(self.program)}" {client_key}\n')
+        config = SSHD_CONFIG.format(
+            address=self.address, folder=self.folder, program=" ".join(self.program), pam=_needs_pam()
+        )
+        (self.folder / "sshd_config").write_text(config)
+
+    def start_server(self) -> None:
+        """Start its SSH server; everything of the host descends from it or is sent into its namespaces."""
+        sshd = find("sshd") or "/usr/sbin/sshd"
+        argv = ["nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "--propagation", "private", "--"]
+        argv += [sshd, "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        with (self.folder / "sshd.log").open("ab") as log:
+            self.server = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait_until_ready(self) -> None:
+        """Until its server listens."""
+        until = time.monotonic() + READY_SECONDS
+        while not self._listens():
+            if time.monotonic() > until or self._server().poll() is not None:
+                log = (self.folder / "sshd.log").read_text()[-500:]
+                raise CommandFailed(f"the SSH server of {self.name} does not come up: {log}")
+            time.sleep(0.03)
+
+    def _listens(self) -> bool:
+        table = Path(f"/proc/{self._server().pid}/net/tcp")
+        return table.exists() and any(" 00000000:0000 0A" in line for line in table.read_text().splitlines()[1:])
+
+    def _server(self) -> subprocess.Popen[bytes]:
+        if self.server is None:
+            raise CommandFailed(f"{self.name} is not started")
+        return self.server
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """`argv` as a process of this host."""
+        pid = self._server().pid
+        return ["nsenter", f"--net=/proc/{pid}/ns/net", f"--mount=/proc/{pid}/ns/mnt", "--", *argv]
+
+    def ask(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Answers of the host program to requests that may run side by side, in their order; raises on a refusal."""
+        lines = [json.dumps(request | {"id": number}) for number, request in enumerate(requests)]
+        output = run(self.inside(self.program), feed="\n".join(lines).encode() + b"\n")
+        answers = sorted((json.loads(line) for line in output.splitlines()), key=lambda answer: answer["id"])
+        for answer in answers:
+            if not answer["ok"]:
+                raise CommandFailed(f"{self.name}: {answer['error']}: {answer['message']}")
+        return [answer["result"] for answer in answers]
+
+    def image_path(self, stack: str, image: str) -> Path:
+        """Where the host keeps an image."""
+        return self.root / "images" / stack / f"{image.removeprefix('sha256:')}.img"
+
+    def install(self, registry: Registry, *, stack: str, image: str, tools: str) -> str:
+        """Have the installer of version `tools` bring an image here."""
+        packed = registry.packed(image, tools)
+        return installer.install(tools, target=self.image_path(stack, image), packed=packed)
+
+    def forget_pages(self) -> None:
+        """Drop what is cached of this host's images."""
+        script = Path(__file__).with_name("forget.py")
+        run(self.inside([_python(), "-I", "-S", str(script), str(self.root / "mounts")]))
+
+    def as_lab_host(self) -> LabHost:
+        """How it is enrolled."""
+        key = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
+        return LabHost(
+            name=self.name,
+            address=self.address,
+            port=22,
+            user="root",
+            host_key=key,
+            attributes=self.attributes,
+            memory_mb=self.memory_mb,
+            slots=self.slots,
+        )
+
+
+def _python() -> str:
+    return "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+
+
+def _needs_pam() -> str:
+    """An account whose password is locked is let in with a key only through PAM."""
+    lines = Path("/etc/shadow").read_text().splitlines()
+    locked = any(line.startswith("root:!") for line in lines)
+    return "yes" if locked else "no"
