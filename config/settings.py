@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "incidents",
 ]
 MIDDLEWARE = [
+    "fleet.api.problems.problem_middleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -143,6 +144,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
 # Read by the worker that acts, and set for it alone.
 SSH_KEY_FILE = env.path("SSH_KEY_FILE", None)
 FLEET_JOURNAL = "incidents.timeline.record.fleet_journal"
+# What a person needs to change anything; the fleet does not know who gives it.
+ACT_PERMISSION = "incidents.respond"
 
 CELERY_BROKER_URL = secret("BROKER_URL", "redis://localhost/0")
 CELERY_TASK_IGNORE_RESULT = True

@@ -1,5 +1,6 @@
 """The inventory of dynos: by name, or only counted."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +16,10 @@ from fleet.ingest.records import DynoRecord
 from fleet.lifecycle import DynoState, MoveState
 from fleet.models import Dyno, Move
 
+log = logging.getLogger(__name__)
 READER = BatchReader(DynoRecord)
 MAX_DYNOS = 500_000
-COLUMNS = ("app_id", "host_id", "stack_id", "image_id", "memory_mb", "started_at", "counted", "changed_at")
+COLUMNS = ("app_id", "host_id", "stack_id", "image_id", "memory_mb", "started_at", "counted")
 CHUNK = 2000
 
 
@@ -54,6 +56,8 @@ def store_dynos(*, batch: Batch[DynoRecord], now: datetime, actor: Actor) -> Inv
         receipt.updated += is_known and line not in refused
         receipt.created += not is_known and line not in refused
     receipt.rejected.sort(key=lambda rejection: rejection.line)
+    counts = (receipt.created, receipt.updated, len(receipt.rejected))
+    log.info("%s told of dynos: %d new, %d known, %d rejected", actor.name, *counts)
     return receipt
 
 
@@ -106,7 +110,7 @@ def _leave_moving(told: list[tuple[int, DynoRecord]], standing: Mapping[str, Dyn
 
 def _write(rows: Mapping[str, DynoRecord], standing: Mapping[str, Dyno], names: Names, now: datetime) -> None:
     """Makes the new rows, changes the others; their states by guarded updates."""
-    fresh = [_row(name, record, names, now) for name, record in sorted(rows.items())]
+    fresh = [_row(name, record, names, standing.get(name), now) for name, record in sorted(rows.items())]
     Dyno.objects.bulk_create(
         fresh,
         update_conflicts=True,
@@ -114,22 +118,29 @@ def _write(rows: Mapping[str, DynoRecord], standing: Mapping[str, Dyno], names: 
         update_fields=[column.removesuffix("_id") for column in COLUMNS],
         batch_size=CHUNK,
     )
+    known = {name: record for name, record in rows.items() if name in standing}
     for state in DynoState:
-        known = [name for name, record in rows.items() if name in standing and (record.state or "running") == state]
-        Dyno.objects.filter(name__in=known).advance(state, changed_at=now)
+        said = [name for name, record in known.items() if record.state == state.value]
+        Dyno.objects.filter(name__in=said).advance(state, changed_at=now)
+    unsaid = [name for name, record in known.items() if record.state is None]
+    gone = [DynoState.STOPPED.value, DynoState.LOST.value]
+    Dyno.objects.filter(name__in=unsaid, state__in=gone).advance(DynoState.RUNNING, changed_at=now)
 
 
-def _row(name: str, record: DynoRecord, names: Names, now: datetime) -> Dyno:
-    stack = names.stacks[record.stack] if record.stack else None
+def _row(name: str, record: DynoRecord, names: Names, standing: Dyno | None, now: datetime) -> Dyno:
+    """The row as it shall be; what the record does not say stays as it stood."""
+    old = standing or Dyno()
+    stack = names.stacks[record.stack] if record.stack else old.stack_id
+    kept_image = old.image_id if stack == old.stack_id else None
     return Dyno(
         name=name,
         app_id=names.apps[record.app],
         host_id=names.hosts[record.host],
         stack_id=stack,
-        image_id=names.images[stack, record.image] if stack and record.image else None,
+        image_id=names.images[stack, record.image] if stack and record.image else kept_image,
         state=record.state or DynoState.RUNNING.value,
-        memory_mb=record.memory_mb or 0,
-        started_at=record.started_at,
+        memory_mb=old.memory_mb if record.memory_mb is None else record.memory_mb,
+        started_at=record.started_at or old.started_at,
         counted=record.dyno is None,
         changed_at=now,
     )
@@ -137,8 +148,13 @@ def _row(name: str, record: DynoRecord, names: Names, now: datetime) -> Dyno:
 
 def _stop_surplus(records: list[DynoRecord], names: Names, now: datetime) -> None:
     """Counted dynos over the count that was told last are no more."""
-    for record in records:
-        if record.dyno is None:
-            kept = _dynos_of(record)
-            surplus = Dyno.objects.filter(host=names.hosts[record.host], app=names.apps[record.app], counted=True)
-            surplus.placed().exclude(name__in=kept).advance(DynoState.STOPPED, changed_at=now)
+    counted = [record for record in records if record.dyno is None]
+    places = {(names.hosts[record.host], names.apps[record.app]) for record in counted}
+    kept = {name for record in counted for name in _dynos_of(record)}
+    placed = Dyno.objects.placed().filter(counted=True, host__in={host for host, _ in places})
+    surplus = [
+        key
+        for key, name, host, app in placed.values_list("pk", "name", "host_id", "app_id")
+        if (host, app) in places and name not in kept
+    ]
+    Dyno.objects.filter(pk__in=surplus).advance(DynoState.STOPPED, changed_at=now)

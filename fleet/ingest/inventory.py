@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,10 @@ from fleet.ingest.records import HostRecord
 from fleet.lifecycle import HostState
 from fleet.models import Host
 
+log = logging.getLogger(__name__)
 READER = BatchReader(HostRecord)
 COLUMNS = ("attributes", "address", "port", "ssh_user", "host_key", "memory_mb", "slots", "provisioned_at")
+STATES = {state.value: state for state in HostState}
 MARKED = (HostState.TAINTED, HostState.DRAINING, HostState.DRAINED)
 
 
@@ -50,6 +53,8 @@ def store_hosts(*, batch: Batch[HostRecord], now: datetime, actor: Actor) -> Inv
             known.add(record.host)
     _save(hosts, before, made=names - known)
     receipt.rejected.sort(key=lambda rejection: rejection.line)
+    told = (receipt.created, receipt.updated, len(receipt.rejected))
+    log.info("%s told of hosts: %d new, %d known, %d rejected", actor.name, *told)
     return receipt
 
 
@@ -73,8 +78,8 @@ def _word(value: str | float) -> str:
 
 
 def _state_after(record: HostRecord, host: Host) -> HostState:
-    """The state the record leads to. An inventory brings hosts in and takes them out; taints are none of its business."""
-    now_in, wanted = HostState(host.state), record.state and HostState(record.state)
+    """The state the record leads to. An inventory brings hosts in and takes them out; it lifts no taint."""
+    now_in, wanted = STATES[host.state], STATES.get(record.state or "")
     if now_in is HostState.UNKNOWN and not wanted:
         return HostState.IN_SERVICE
     if not wanted or wanted is now_in or (wanted is HostState.IN_SERVICE and now_in in MARKED):
@@ -86,7 +91,7 @@ def _state_after(record: HostRecord, host: Host) -> HostState:
 
 def _check_key(record: HostRecord, host: Host, state: HostState) -> None:
     told, pinned = _key_of(record.host_key or ""), _key_of(host.host_key) if host.host_key else None
-    enrolled_anew = HostState(host.state) is HostState.RETIRED and state is HostState.ENROLLING
+    enrolled_anew = STATES[host.state] is HostState.RETIRED and state is HostState.ENROLLING
     if pinned and told != pinned and not enrolled_anew:
         raise Unacceptable(
             f"{host.name} shows another host key than the pinned one. If it was rebuilt on purpose, set its state to "
@@ -110,7 +115,7 @@ def _save(hosts: Mapping[str, Host], before: Mapping[str, str], *, made: set[str
     Host.objects.filter(name__in=made, state=HostState.UNKNOWN).delete()
     kept = [host for name, host in hosts.items() if name not in made]
     Host.objects.bulk_update(kept, COLUMNS, batch_size=1000)
-    for state in {HostState(host.state) for host in kept}:
+    for state in {STATES[host.state] for host in kept}:
         moved = [host.pk for host in kept if host.state == state and before[host.name] != state]
         # A batch may lead a host through several states; the lock is held, so only the ends count.
         changed = Host.objects.filter(pk__in=moved, state__in=set(before.values())).update(state=state.value)

@@ -1,0 +1,11 @@
+"""Addresses that programs call; those of /api/v1/ are put together with the incidents' own."""
+
+from django.urls import path
+
+from fleet.api import health, hooks
+
+urlpatterns = [
+    path("hooks/<str:source>", hooks.receive, name="hook"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

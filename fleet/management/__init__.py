@@ -1,0 +1,1 @@
+"""Work of the fleet that is done on the command line."""

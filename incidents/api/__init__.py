@@ -1,0 +1,1 @@
+"""The HTTP interface of incidents, and the whole of /api/v1/."""
