@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from incidents.correlation.events import EventStore, Floats, Ints
+from incidents.correlation.events import EventStore, Floats, Ints, sums
 from incidents.correlation.facts import KIND_CLASSES
 from incidents.correlation.settings import Settings
 
@@ -48,7 +48,8 @@ class Baseline:
         seen = self.crashes[:, columns][:, :, kinds].sum(axis=(1, 2))
         total, bins = seen.sum(), (known * self.bins).sum()
         if total <= 0 or bins <= 0:
-            return known / known.sum()
+            even: Floats = known / known.sum()
+            return even
         prior = self.settings.prior_crashes
         shrunk: Floats = known * (seen + prior) / (known * self.bins + prior * bins / total)
         return shrunk
@@ -82,7 +83,7 @@ class Baseline:
         events = store.between(stop - BLOCK_BINS, stop)
         for group in range(3):
             chosen = events if group == 0 else events.where(events.kind == group)
-            seen = np.bincount(chosen.host, chosen.weight, minlength=len(self.bins))[left_out == 0]
+            seen = sums(chosen.host, chosen.weight, len(self.bins))[left_out == 0]
             expected = (self.crashes[:, :, slice(None) if group == 0 else [group]]).sum(axis=(1, 2))[left_out == 0]
             if seen.sum() < self.settings.prior_crashes or expected.sum() <= 0 or len(seen) < 10:
                 continue

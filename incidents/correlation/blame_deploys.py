@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from incidents.correlation.candidate import Candidate, members
+from incidents.correlation.candidate import Candidate
 from incidents.correlation.explain import Explanation
 from incidents.correlation.ledger import Entry, Key
 from incidents.correlation.scene import Scene
+from incidents.correlation.slices import members
 from incidents.correlation.vetoes import Ruling
 from incidents.correlation.view import FAR
 from incidents.correlation.wording import deploy_verdict, names, suspect
@@ -46,7 +47,7 @@ def _ruling(scene: Scene, explanation: Explanation, rivals: list[Explanation], w
 
 
 def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], everyone: list[Explanation]) -> None:
-    if explanation.candidate.view is scene.view(stack=_stack(scene, explanation), whole=True):
+    if explanation.whole:
         for entry in scene.ledger.open_entries("deploy"):
             scene.ledger.close(entry.verdict.key, scene.end_bin)  # the blame moves
     verdict = deploy_verdict(scene, explanation, rivals=rivals)
@@ -58,11 +59,6 @@ def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], eve
         suspects=tuple(suspect(scene, e) for e in ranked),
         explains_from=explains_from(scene, explanation.candidate),
     )
-
-
-def _stack(scene: Scene, explanation: Explanation) -> str | None:
-    deploy = scene.exposures[explanation.deploy].deploy
-    return deploy.stack if deploy.target == "stack" else None
 
 
 def explains_from(scene: Scene, candidate: Candidate) -> dict[int, int]:

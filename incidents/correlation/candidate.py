@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from incidents.correlation.events import Floats, Ints, Mask
-from incidents.correlation.fleet import Fleet
+from incidents.correlation.events import Floats, Ints, Mask, sums
 from incidents.correlation.scan import Fit, likelihoods, tabulate
+from incidents.correlation.slices import one_slice
 from incidents.correlation.view import FAR, View
 
 FINE_RATIOS = np.geomspace(0.05, 2000.0, 400)
@@ -61,8 +61,7 @@ class Candidate:
         """The counts behind the fit, perhaps in another view, with other exposures or another look-back."""
         view = self.view if view is None else view
         exposed = self.exposed if exposed is None else exposed
-        codes = np.where(self.member, 0, -1)
-        table = tabulate(view, exposed, codes, values=1, delays=(self.fit.delay,))
+        table = tabulate(view, exposed, one_slice(self.member), delays=(self.fit.delay,))
         window = slice(max(0, view.length - (look_back or self.fit.look_back)), None)
         group = self.fit.group
         return Strip(table.inside[0, group, 0, window], table.share[0, group, 0, window], table.total[group, window])
@@ -83,7 +82,7 @@ class Candidate:
         """Weighted crashes inside, per host."""
         inside = self.crashes_inside()
         weights = self.view.events.weight[inside]
-        return np.bincount(self.view.events.host[inside], weights, minlength=len(self.member))
+        return sums(self.view.events.host[inside], weights, len(self.member))
 
     def due_by_host(self) -> Floats:
         """What each host would have shown in its exposed bins at the rate of the controls."""
@@ -109,13 +108,3 @@ class Candidate:
     def narrowed(self, member: Mask, fit: Fit) -> "Candidate":
         """The same exposure on fewer hosts."""
         return replace(self, member=member, fit=fit)
-
-
-def members(fleet: Fleet, slice_: tuple[tuple[str, str], ...]) -> Mask:
-    """The hosts of a slice."""
-    mask = np.ones(len(fleet.hosts), dtype=bool)
-    for attribute in fleet.attributes:
-        for key, value in slice_:
-            if key == attribute.key:
-                mask &= attribute.codes == attribute.values.index(value)
-    return mask

@@ -1,15 +1,16 @@
 """Weighs each live deploy, and each slice alone, as a cause."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from incidents.correlation.candidate import Candidate, members
+from incidents.correlation.candidate import Candidate
 from incidents.correlation.cohorts import fits_of, refine
 from incidents.correlation.events import Ints
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.scan import Fit
 from incidents.correlation.scene import Scene
+from incidents.correlation.slices import members
 from incidents.correlation.vetoes import Finding, Ruling, against_group, breadth, judge, persistence, standing, widest
 
 
@@ -23,6 +24,7 @@ class Explanation:
     findings: tuple[Finding, ...] = ()
     evidence: tuple[str, ...] = ()
     evidence_score: float = 0.0
+    whole: bool = False  # judged with what other deploys are blamed for
 
     @property
     def score(self) -> float:
@@ -36,27 +38,32 @@ class Explanation:
 
 
 def weigh_deploys(scene: Scene) -> list[Explanation]:
-    """Every live deploy that explains anything, best first. Open ones are judged on what they explain themselves."""
-    found = []
-    strongest = max((entry.verdict.score for entry in scene.ledger.open_entries("deploy")), default=None)
+    """Every live deploy that explains anything, best first. An open one is judged with all that it explains itself."""
+    named: list[tuple[Exposure, Ints]] = []
+    others: list[tuple[Exposure, Ints]] = []
     for exposure, exposed in scene.live():
-        explanation = weigh_deploy(scene, exposure, exposed)
-        low = explanation is None or explanation.score < scene.settings.page_score
-        if strongest is not None and low and not scene.ledger.is_open(("deploy", exposure.deploy.deploy)):
-            bold = weigh_deploy(scene, exposure, exposed, whole=True)
-            moves = bold is not None and bold.score > strongest + scene.settings.blame_moves_score
-            explanation = bold if moves else explanation
-        if explanation:
-            found.append(explanation)
-    return sorted(found, key=lambda explanation: -explanation.score)
+        is_open = scene.ledger.is_open(("deploy", exposure.deploy.deploy))
+        (named if is_open else others).append((exposure, exposed))
+    found = [weigh_deploy(scene, *one, whole=True) for one in named]
+    strongest = max((e.score for e in found if e), default=None)
+    found += [_weigh_other(scene, *one, strongest=strongest) for one in others]
+    return sorted((e for e in found if e), key=lambda explanation: -explanation.score)
+
+
+def _weigh_other(scene: Scene, exposure: Exposure, exposed: Ints, *, strongest: float | None) -> Explanation | None:
+    """A deploy that is not blamed: by what is left unexplained, or by everything where it is far the better cause."""
+    rest = weigh_deploy(scene, exposure, exposed)
+    if strongest is None or (rest and rest.score >= scene.settings.page_score):
+        return rest
+    bold = weigh_deploy(scene, exposure, exposed, whole=True)
+    return bold if bold and bold.score > strongest + scene.settings.blame_moves_score else rest
 
 
 def weigh_deploy(scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool = False) -> Explanation | None:
     """The best candidate of one deploy with its direct evidence, before any test."""
     deploy = exposure.deploy
-    stack = deploy.stack if deploy.target == "stack" else None
-    view = scene.view(stack=stack, apart_from=("deploy", deploy.deploy), whole=whole)
-    fits = fits_of(view, exposed, scene.fleet, scene.settings)
+    view = scene.view(stack=deploy.stack if deploy.target == "stack" else None, whole=whole)
+    fits = fits_of(view, exposed, scene.slices, scene.settings)
     if not fits or fits[0].score < scene.settings.suspect_score / 2:
         return None
     best = Candidate(deploy.deploy, view, exposed, members(scene.fleet, fits[0].slice_), fits[0])
@@ -64,7 +71,7 @@ def weigh_deploy(scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool
     if best.fit.score + bonus >= scene.settings.page_score:
         refined = refine(best, fits, scene.fleet, scene.settings)
         best = refined if refined.fit.score + bonus >= scene.settings.page_score else best
-    return Explanation(deploy.deploy, best, tuple(fits), (), words, bonus)
+    return Explanation(deploy.deploy, best, tuple(fits), (), words, bonus, whole)
 
 
 def direct_evidence(scene: Scene, exposure: Exposure, candidate: Candidate) -> tuple[tuple[str, ...], float]:
@@ -98,49 +105,30 @@ def _kernel_hosts(scene: Scene, candidate: Candidate) -> dict[int, str]:
     return inside if len(inside) > len(elsewhere) else {}
 
 
-def weigh_groups(scene: Scene) -> list[Candidate]:
+def weigh_groups(scene: Scene, *, whole: bool = False) -> list[Candidate]:
     """Every slice of the fleet that explains crashes without any deploy, best first."""
-    view = scene.view()
+    view = scene.view(whole=whole)
     exposed = widest(view)
-    fits = fits_of(view, exposed, scene.fleet, scene.settings, lagging=False)
     cost = scene.settings.slice_cost
     found = []
-    for fit in fits:
+    for fit in fits_of(view, exposed, scene.slices, scene.settings, alone=True):
         if fit.score - cost >= scene.settings.suspect_score:
             member = members(scene.fleet, fit.slice_)
-            found.append(Candidate("=".join(fit.slice_[0]), view, exposed, member, _cheaper(fit, cost)))
+            paid = replace(fit, score=fit.score - cost)
+            found.append(Candidate("=".join(fit.slice_[0]), view, exposed, member, paid))
     return found
-
-
-def _cheaper(fit: Fit, cost: float) -> Fit:
-    return Fit(
-        fit.slice_,
-        fit.group,
-        fit.delay,
-        fit.look_back,
-        fit.ratio,
-        fit.llr,
-        fit.score - cost,
-        fit.observed,
-        fit.expected,
-    )
 
 
 def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidate]) -> Explanation:
     """The explanation with what all tests found."""
+    if explanation.whole:
+        groups = weigh_groups(scene, whole=True)
     settings, candidate = scene.settings, explanation.candidate
     findings = judge(candidate, settings, evidence=explanation.evidence_score)
     waited = scene.ledger.waited(("deploy", explanation.deploy), scene.end_bin)
     rivals = [group for group in groups if group.fit.score > candidate.fit.score - settings.rival_reach]
     findings += [against_group(candidate, group, scene.fleet, settings, waited_bins=waited) for group in rivals[:5]]
-    return Explanation(
-        explanation.deploy,
-        candidate,
-        explanation.fits,
-        tuple(findings),
-        explanation.evidence,
-        explanation.evidence_score,
-    )
+    return replace(explanation, findings=tuple(findings))
 
 
 def examine_group(scene: Scene, group: Candidate) -> list[Finding]:

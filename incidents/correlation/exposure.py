@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from incidents.correlation.events import Floats, Ints
+from incidents.correlation.events import Ints
 from incidents.correlation.facts import EXPOSING, Deploy, HostDeploy
 from incidents.correlation.view import FAR
 
@@ -42,12 +42,3 @@ class Exposure:
     def hosts_with(self, outcome: str) -> set[int]:
         """The hosts with this outcome."""
         return {host for host, seen in self.outcomes.items() if seen == outcome}
-
-
-def mean_ages(exposed: Ints, codes: Ints, values: int, end_bin: int) -> Floats:
-    """Mean age in bins of the exposed hosts of each slice."""
-    use = (exposed < FAR) & (codes >= 0)
-    count = np.bincount(codes[use], minlength=values)
-    age = np.bincount(codes[use], end_bin - exposed[use], minlength=values)
-    mean: Floats = age / np.maximum(count, 1)
-    return mean

@@ -44,11 +44,12 @@ class Ledger:
         entry = self.entries.get(key)
         return entry is not None and entry.closed_bin is None
 
-    def explained(self, hosts: int, *, apart_from: Key | None = None) -> tuple[Ints, Ints]:
-        """First and end bin of what is explained on each host; FAR where nothing is."""
+    def explained(self, hosts: int, *, apart_from: Key | None = None, deploys: bool = True) -> tuple[Ints, Ints]:
+        """First and end bin of what is explained on each host; FAR where nothing is. Perhaps not by deploys."""
         gone = np.full(hosts, FAR, dtype=np.int64), np.full(hosts, FAR, dtype=np.int64)
         for key, entry in self.entries.items():
-            if key != apart_from and entry.explains_from:
+            counts = key != apart_from and (deploys or key[0] != "deploy")
+            if counts and entry.explains_from:
                 first, end = np.full(hosts, FAR, dtype=np.int64), np.full(hosts, FAR, dtype=np.int64)
                 numbers = np.fromiter(entry.explains_from, dtype=np.int64)
                 first[numbers] = np.fromiter(entry.explains_from.values(), dtype=np.int64)

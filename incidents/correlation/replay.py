@@ -19,7 +19,7 @@ from incidents.correlation.verdict import Notice, Verdict
 Record = Mapping[str, Any]
 
 
-class BadRecord(ValueError):
+class BadRecordError(ValueError):
     """A line that cannot be used; says which file and line, and why."""
 
 
@@ -41,7 +41,7 @@ def read_files(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
                     if line.strip():
                         yield f"{path}:{number}", line
             except (OSError, EOFError, UnicodeDecodeError) as error:
-                raise BadRecord(f"{path}: cannot be read to its end: {error}") from error
+                raise BadRecordError(f"{path}: cannot be read to its end: {error}") from error
 
 
 def parse(place: str, line: str) -> Record:
@@ -49,11 +49,11 @@ def parse(place: str, line: str) -> Record:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise BadRecord(f"{place}: not JSON: {error.msg}") from error
+        raise BadRecordError(f"{place}: not JSON: {error.msg}") from error
     if not isinstance(record, dict):
-        raise BadRecord(f"{place}: a record is a JSON object")
+        raise BadRecordError(f"{place}: a record is a JSON object")
     if record.get("type") not in FEEDS:
-        raise BadRecord(f"{place}: unknown type {record.get('type')!r}; known are {', '.join(FEEDS)}")
+        raise BadRecordError(f"{place}: unknown type {record.get('type')!r}; known are {', '.join(FEEDS)}")
     return record
 
 
@@ -115,7 +115,7 @@ def arrivals(lines: Iterable[tuple[str, str]]) -> Iterator[Arrival]:
             at = record.get("received_at") or record.get("at")
             known_at = seconds(at) if at else clock
         except (TypeError, ValueError) as error:
-            raise BadRecord(f"{place}: not a time: {error}") from error
+            raise BadRecordError(f"{place}: not a time: {error}") from error
         if record["type"] == "crash":
             clock = max(clock, known_at)
         yield Arrival(max(known_at, clock), record, place)
@@ -144,9 +144,9 @@ def _feed(correlator: Correlator, arrival: Arrival) -> None:
     try:
         FEEDS[arrival.record["type"]](correlator, arrival.record)
     except KeyError as error:
-        raise BadRecord(f"{arrival.place}: {arrival.record['type']} without {error}") from error
+        raise BadRecordError(f"{arrival.place}: {arrival.record['type']} without {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
-        raise BadRecord(f"{arrival.place}: {error}") from error
+        raise BadRecordError(f"{arrival.place}: {error}") from error
 
 
 def in_order(notices: Iterable[Notice]) -> list[Notice]:
@@ -186,7 +186,8 @@ def as_text(notice: Notice) -> str:
     """A notice for people."""
     verdict = notice.verdict
     cohort = " ".join(f"{key}={value}" for key, value in verdict.cohort.items()) if verdict.kind == "deploy" else ""
-    head = f"{stamp(notice.at)} {'update' if notice.update else 'page'}: {verdict.kind} {verdict.subject} {cohort}".rstrip()
+    word = "update" if notice.update else "page"
+    head = f"{stamp(notice.at)} {word}: {verdict.kind} {verdict.subject} {cohort}".rstrip()
     low, high = verdict.interval
     facts = f"  score {verdict.score:.1f}, rate ratio {verdict.rate_ratio:.1f} ({low:.1f} to {high:.1f})"
     facts += f", {len(verdict.hosts)} hosts named, {verdict.hosts_hit} hit"
@@ -214,7 +215,7 @@ def main(arguments: list[str]) -> int:
     try:
         for line in run(paths, json_lines="--json" in arguments):
             sys.stdout.write(line + "\n")
-    except (BadRecord, OSError) as error:
+    except (BadRecordError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

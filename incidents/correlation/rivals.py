@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incidents.correlation.events import Floats, Ints
+from incidents.correlation.events import Floats, Ints, sums
 from incidents.correlation.settings import Settings
 from incidents.correlation.view import View
 
@@ -49,7 +49,7 @@ def spiking_hosts(view: View, settings: Settings) -> list[HostSpike]:
     found: dict[int, HostSpike] = {}
     for window in settings.host_windows:
         recent = view.time >= view.length - window
-        seen = np.bincount(view.events.host[recent], view.events.weight[recent], minlength=hosts)
+        seen = sums(view.events.host[recent], view.events.weight[recent], hosts)
         due = _due(view, seen, window)
         for host in np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due)):
             spike = _spike(view, int(host), window, float(due[host]), settings)
@@ -105,7 +105,7 @@ def _log_mass(k: int, mean: float, dispersion: float) -> float:
 
 def fleet_rise(view: View, settings: Settings) -> FleetRise | None:
     """A rise of the whole fleet that outlives its worst three bins."""
-    per_bin = np.bincount(view.time, view.events.weight, view.length)
+    per_bin = sums(view.time, view.events.weight, view.length)
     recent, past = per_bin[-settings.fleet_bins :], _past(per_bin, settings)
     if len(past) < settings.least_history_bins:
         return None

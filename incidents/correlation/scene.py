@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from incidents.correlation.baseline import Baseline
-from incidents.correlation.events import Events, EventStore, Ints
+from incidents.correlation.events import EventStore, Ints
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.facts import Evidence
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.ledger import Key, Ledger
 from incidents.correlation.settings import Settings
+from incidents.correlation.slices import Slices, all_slices
 from incidents.correlation.view import View
 
 
@@ -28,6 +29,14 @@ class Scene:
     exposures: dict[str, Exposure]
     evidence: list[Evidence]
     _views: dict[tuple[str | None, Key | None, bool], View] = field(default_factory=dict)
+    _slices: Slices | None = None
+
+    @property
+    def slices(self) -> Slices:
+        """The slices of the fleet."""
+        if self._slices is None:
+            self._slices = all_slices(self.fleet, self.settings)
+        return self._slices
 
     @property
     def hosts(self) -> int:
@@ -45,7 +54,7 @@ class Scene:
         return found
 
     def view(self, *, stack: str | None = None, apart_from: Key | None = None, whole: bool = False) -> View:
-        """The window without what open verdicts explain (but `apart_from`); `whole`: with everything."""
+        """The window without what verdicts explain (but `apart_from`); `whole`: but without taking out deploys."""
         key = (stack, apart_from, whole)
         if key not in self._views:
             self._views[key] = self._make_view(stack, apart_from, whole=whole)
@@ -62,15 +71,9 @@ class Scene:
             self.end_bin, length, events.bin - (self.end_bin - length), events, self._expected(number), *nothing,
             self.baseline.dispersion,
         )  # fmt: skip
-        if whole:
-            return view
-        first, end = self.ledger.explained(self.hosts, apart_from=apart_from)
+        first, end = self.ledger.explained(self.hosts, apart_from=apart_from, deploys=not whole)
         return view.without(first=first, end=end)
 
     def _expected(self, stack: int | None) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         dynos = self.fleet.dynos
         return np.stack([self.baseline.expected(dynos, stack=stack, group=group) for group in range(3)])
-
-    def recent_events(self) -> Events:
-        """The unfiltered events of the window."""
-        return self.view(whole=True).events

@@ -17,6 +17,7 @@ class Settings:
     delays: tuple[int, ...] = (0, 5, 10, 20, 40, 80)
     ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0, 15.0, 22.0, 33.0, 50.0, 80.0, 120.0)
     live_bins: int = 480  # a deploy is a suspect this long after it last touched a host
+    delay_cost: float = 1.5  # a fault that begins late is rarer than one that begins at once
     lag_grace_bins: int = 10
     lag_cost_bins: float = 20.0
     most_values: int = 40  # an attribute with more values than this cannot name a cohort
@@ -42,7 +43,7 @@ class Settings:
     rival_decides: float = 2.0
     rival_wait_bins: int = 8
     tie_score: float = 3.0
-    tie_wait_bins: int = 6
+    tie_wait_bins: int = 10
     blame_moves_score: float = 8.0
     explained_lead_bins: int = 10
     cohort_gain: float = 3.0

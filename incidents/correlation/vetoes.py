@@ -5,10 +5,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from incidents.correlation.candidate import Candidate, members
+from incidents.correlation.candidate import Candidate
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.scan import maximise
 from incidents.correlation.settings import Settings
+from incidents.correlation.slices import members
 from incidents.correlation.view import FAR, View
 
 

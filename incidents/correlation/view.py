@@ -1,4 +1,4 @@
-"""What a scan looks at: the crashes of a window, what each host should have shown, and which host-bins are explained."""
+"""What a scan looks at: the crashes of a window, what each host should have shown, and what is explained already."""
 
 from dataclasses import dataclass, replace
 

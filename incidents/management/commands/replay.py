@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from incidents.correlation.replay import BadRecord, run
+from incidents.correlation.replay import BadRecordError, run
 
 
 class Command(BaseCommand):
@@ -19,10 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Prints what would have been sent."""
         try:
             for line in run(options["files"], json_lines=options["json"]):
                 self.stdout.write(line)
-        except (BadRecord, OSError) as error:
+        except (BadRecordError, OSError) as error:
             raise CommandError(str(error)) from error
