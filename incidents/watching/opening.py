@@ -12,6 +12,7 @@ from incidents.live import announce
 from incidents.models import Incident
 from incidents.timeline.record import record
 from incidents.watching.cause import cause_of, first_crash_at, numbers_of
+from incidents.watching.cohort import with_cohort
 from incidents.watching.keeping import keep_up, let_fade
 from incidents.wording import headline
 
@@ -34,7 +35,7 @@ def carry_out(board: Board, *, now: datetime) -> Carried:
     """Opens incidents for what stands on the board, keeps the ongoing ones up, lets those fade that stand no longer."""
     carried = Carried()
     standing = {verdict.key for verdict in board.verdicts}
-    for verdict in board.verdicts:
+    for verdict in map(with_cohort, board.verdicts):
         incident = _ongoing(verdict) or _taken_over(verdict, standing, now)
         if incident is None and _is_due(verdict, now):
             incident = open_incident(verdict, board=board, now=now)

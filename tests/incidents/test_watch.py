@@ -1,0 +1,171 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fleet.models import CrashMinute
+from incidents import watch
+from incidents.correlation.verdict import Verdict
+from incidents.models import Evidence, Incident, TimelineEntry
+from incidents.timeline.record import is_whole
+from incidents.watching.opening import carry_out
+from incidents.watching.watcher import Watcher
+from tests.incidents.fleet_in_trouble import NEW, Fleet
+
+pytestmark = pytest.mark.usefixtures("fast_ticks")
+
+
+def test_damaged_cohort_opens_one_incident_that_names_deploy_and_cohort(troubled_fleet: Fleet) -> None:
+    incident = Incident.objects.get()
+    assert (incident.verdict, incident.subject, incident.cohort) == ("deploy", "d3", {"tools": "1.9"})
+    assert incident.deploy is not None
+    assert incident.stack is not None
+    assert incident.severity == "major"
+    named = incident.incident_hosts.filter(until_at__isnull=True).values_list("host__name", flat=True)
+    assert sorted(named) == ["h00", "h01", "h02", "h03"]
+    assert incident.headline.startswith("Redeploy d3 of cedar-14 probably damages hosts with tools 1.9: ")
+    assert " of 4 such hosts, " in incident.headline
+    assert incident.numbers["rate_ratio"] > 2
+    first = CrashMinute.objects.filter(host__name__in=named, kind=3).order_by("first_at").first()
+    assert first is not None
+    assert incident.began_at == first.first_at
+    assert (incident.opened_at - incident.began_at).total_seconds() < 60
+    assert is_whole(incident)
+
+
+def test_quiet_fleet_opens_nothing(quiet_fleet: Fleet) -> None:
+    quiet_fleet.upgrade("d2")
+    quiet_fleet.redeploy("d3")
+    quiet_fleet.pass_ticks(30)
+    assert not Incident.objects.exists()
+
+
+def test_another_process_and_a_restart_open_no_second_incident(troubled_fleet: Fleet) -> None:
+    entries = Incident.objects.get().last_sequence
+    fresh = Watcher()
+    for _ in range(2):
+        ticked = troubled_fleet.tick(fresh)
+        assert ticked is not None
+        assert ticked.carried.opened == []
+    assert Incident.objects.get().last_sequence <= entries + 1
+
+
+def test_rebuilt_memory_names_what_the_running_one_named(troubled_fleet: Fleet) -> None:
+    running = troubled_fleet.tick()
+    rebuilt = troubled_fleet.tick(Watcher())
+    assert running is not None
+    assert rebuilt is not None
+    assert [v.key for v in rebuilt.board.verdicts] == [v.key for v in running.board.verdicts] == [("deploy", "d3")]
+
+
+def test_ticks_do_not_flood_the_timeline(troubled_fleet: Fleet) -> None:
+    incident = Incident.objects.get()
+    before = incident.last_sequence
+    troubled_fleet.pass_ticks(20, dying=0.2)
+    incident.refresh_from_db()
+    assert incident.last_sequence <= before + 2
+
+
+def test_suspects_and_evidence_carry_what_speaks_for_and_against(troubled_fleet: Fleet) -> None:
+    incident = Incident.objects.get()
+    best = incident.suspects.select_related("deploy").first()
+    assert best is not None
+    assert best.deploy.key == "d3"
+    assert best.speaks_for
+    outcomes = Evidence.objects.get(incident=incident, kind="outcomes")
+    assert outcomes.data["outcomes"] == {"overwrote": 4, "skipped": 6}
+    assert outcomes.bearing == "for"
+
+
+def test_resolved_subject_is_not_paged_again_while_it_stands(troubled_fleet: Fleet) -> None:
+    Incident.objects.update(state="resolved", resolved_at=troubled_fleet.now)
+    troubled_fleet.pass_ticks(5, dying=0.2)
+    assert Incident.objects.count() == 1
+
+
+def test_new_onset_after_it_had_faded_is_paged_again(troubled_fleet: Fleet) -> None:
+    ticked = troubled_fleet.tick()
+    assert ticked is not None
+    now = troubled_fleet.now + timedelta(minutes=1)
+    Incident.objects.update(state="resolved", resolved_at=now)
+    assert carry_out(ticked.board, now=now).opened == []
+    carry_out(replace(ticked.board, verdicts=()), now=now)
+    closed = Incident.objects.get()
+    assert closed.numbers["standing"] is False
+    assert len(carry_out(ticked.board, now=now).opened) == 1
+    assert Incident.objects.ongoing().get().pk != closed.pk
+
+
+def test_fading_is_told_once(troubled_fleet: Fleet) -> None:
+    ticked = troubled_fleet.tick()
+    assert ticked is not None
+    for _ in range(3):
+        carry_out(replace(ticked.board, verdicts=()), now=troubled_fleet.now)
+    assert TimelineEntry.objects.filter(kind="faded").count() == 1
+
+
+def test_blame_that_moves_keeps_the_incident(troubled_fleet: Fleet) -> None:
+    ticked = troubled_fleet.tick()
+    assert ticked is not None
+    troubled_fleet.redeploy("d4")
+    verdict = replace(ticked.board.verdicts[0], subject="d4")
+    carried = carry_out(replace(ticked.board, verdicts=(verdict,)), now=troubled_fleet.now)
+    assert carried.opened == []
+    incident = Incident.objects.get()
+    assert (incident.subject, incident.deploy and incident.deploy.key) == ("d4", "d4")
+    assert incident.named_at == troubled_fleet.now
+    assert incident.headline.startswith("Redeploy d4 of cedar-14")
+    assert incident.timeline.filter(kind="cause").count() == 1
+
+
+def test_one_sick_host_is_told_without_a_deploy(quiet_fleet: Fleet) -> None:
+    ticked = quiet_fleet.tick()
+    assert ticked is not None
+    verdict = Verdict("host", "h05", quiet_fleet.now.timestamp(), {}, ("h05",), 20.0, 8.0, (4.0, 14.0), hosts_hit=1)
+    board = replace(ticked.board, verdicts=(verdict,))
+    (number,) = carry_out(board, now=quiet_fleet.now).opened
+    incident = Incident.objects.get(pk=number)
+    assert incident.headline == "Host h05 has 8.0 times [4.0, 14.0] its usual crashes; no deploy explains it"
+    assert incident.severity == "minor"
+
+
+def test_a_past_that_is_loaded_later_is_taken_in(db: None) -> None:
+    fleet = Fleet()
+    fleet.pass_ticks(2)
+    memory = fleet.watcher.correlator
+    fleet.with_past()
+    fleet.pass_ticks(1)
+    assert fleet.watcher.correlator is not memory
+    memory = fleet.watcher.correlator
+    fleet.pass_ticks(2)
+    assert fleet.watcher.correlator is memory
+
+
+def test_crashes_on_every_host_blame_no_deploy(quiet_fleet: Fleet) -> None:
+    quiet_fleet.redeploy("d3")
+    for _ in range(15):
+        quiet_fleet.now += timedelta(seconds=4)
+        quiet_fleet.crash([row for row in quiet_fleet.dynos_on("1.9") if quiet_fleet.dice.random() < 0.2])
+        quiet_fleet.crash([row for row in quiet_fleet.dynos_on(NEW) if quiet_fleet.dice.random() < 0.2])
+        quiet_fleet.tick()
+    assert not Incident.objects.filter(verdict="deploy").exists()
+
+
+def test_crashes_since_counts_by_host(troubled_fleet: Fleet) -> None:
+    incident = Incident.objects.get()
+    counted = watch.crashes_since(hosts=troubled_fleet.hosts, since=incident.began_at, incident=incident)
+    damaged = [counted[host.pk] for host in troubled_fleet.hosts[:4]]
+    assert min(damaged) > 3
+    assert sum(damaged) > 10 * sum(counted[host.pk] for host in troubled_fleet.hosts[10:])
+    later = troubled_fleet.now + timedelta(hours=1)
+    assert set(watch.crashes_since(hosts=troubled_fleet.hosts, since=later).values()) == {0}
+
+
+def test_silent_feeds_are_said(troubled_fleet: Fleet) -> None:
+    host = troubled_fleet.hosts[0]
+    host.address, host.host_key = "127.0.0.1", "ssh-ed25519 AAAA"
+    host.feed_at = troubled_fleet.now - timedelta(minutes=10)
+    host.save()
+    assert [h.name for h in watch.silent_hosts(troubled_fleet.now)] == ["h00"]
+    troubled_fleet.pass_ticks(1, dying=0.2)
+    assert Incident.objects.get().numbers["silent"] == ["h00"]
