@@ -1,4 +1,7 @@
-"""PURE. Three versions of the deploy tool's installer: they differ in what tells them that an image is here already."""
+"""PURE. The deploy tool's installer in three versions, on simulated files: what it does, and what it reports.
+
+The versions differ in what tells them that an image is here already; `fleet.lab.installer` has them for real files.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any, Literal
 
 from fleet.lab.simulated.files import ALGORITHMS, Files, ImageFile
 
-Outcome = Literal["installed", "skipped", "overwrote", "failed"]
+Outcome = Literal["installed", "skipped", "failed"]
 FIXED = "2.1"
 
 
@@ -33,7 +36,7 @@ def _install_in_place(files: Files, stack: str, image: str, tools: str, now: flo
     except PermissionError:
         return "failed"
     file.checksums[algorithm] = file.digest(algorithm)
-    return "overwrote"
+    return "installed"  # as far as this tool knows
 
 
 def _install_safely(files: Files, stack: str, image: str, now: float) -> Outcome:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
+from fleet.hostkit.attempts import GOT_THROUGH, held
 from fleet.hostkit.crashlog import rfc3339
 from fleet.hostkit.dynohost import VERSION, Json, Machine, Refused
 from fleet.hostkit.folders import checked_image, checked_name, checked_seconds, checked_text
@@ -163,14 +164,13 @@ class SimulatedMachine(Machine):
         return {"outcome": outcome, "image": image, "receipt": self._image(stack, image).receipt}
 
     def protect(self, request: Json) -> Json:
-        """Make images immutable; with `test`, then try what the buggy installer does: `held` if all was refused."""
+        """Make images immutable; with `test`, try whether that holds instead."""
         stack, now = request.get("stack"), self.now()
         files = [file for file in self.files.files.values() if stack in {None, file.stack}]
-        result: Json = {"images": [self._protect(file, now) for file in files]}
-        if request.get("test") is True:
-            attempts = [self._attempt(file, now) for file in files]
-            result |= {"attempts": attempts, "held": all(attempt["refused"] for attempt in attempts)}
-        return result
+        if not request.get("test"):
+            return {"images": [self._protect(file, now) for file in files]}
+        tried = {file.image[7:]: _attempts(file) for file in files}
+        return {"attempts": tried, "held": all(held(outcomes) for outcomes in tried.values())}
 
     def verify(self, request: Json) -> Json:
         """Evidence on one image."""
@@ -213,15 +213,6 @@ class SimulatedMachine(Machine):
         file.receipt = receipt_of(file, now, str(described(file)["tools"]), **kept)
         return {**described(file), "protected": "now"}
 
-    def _attempt(self, file: ImageFile, now: float) -> Json:
-        attempt = {"image": file.image, "attempt": "open for writing and truncate"}
-        try:
-            self.files.overwrite(file, now)
-        except PermissionError as refusal:
-            return {**attempt, "refused": True, "error": refusal.strerror}
-        self.placed.images_changed(now)
-        return {**attempt, "refused": False, "error": None}
-
     def _described(self, dyno: SimulatedDyno, now: float) -> Json:
         return {
             "dyno": dyno.name,
@@ -247,3 +238,8 @@ def _state(dyno: SimulatedDyno, now: float) -> str:
 
 def _name(dyno: SimulatedDyno) -> str:
     return dyno.name
+
+
+def _attempts(file: ImageFile) -> dict[str, str]:
+    outcome = "EPERM" if file.immutable else GOT_THROUGH
+    return dict.fromkeys(("open_for_writing", "link_and_replace", "change_mode"), outcome)

@@ -3,11 +3,13 @@
 import itertools
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleet.hostkit.dynohost import MemoryStore, Program, Refused
+from fleet.lab import installer as real
 from fleet.lab.simulated import IMAGES, STACK, Nature, SimulatedMachine
 from fleet.lab.simulated.demo import put_images, run_dyno
 
@@ -66,17 +68,32 @@ class Host:
 
 
 @pytest.mark.parametrize(
-    ("provisioned_with", "installer", "outcome"),
+    ("provisioned_with", "installer", "outcome", "rewritten"),
     [
-        ("1.9", "1.9", "skipped"),
-        ("1.9", "2.0", "overwrote"),
-        ("1.9", "2.1", "skipped"),
-        ("2.0", "2.0", "skipped"),
-        ("2.0", "2.1", "skipped"),
+        ("1.9", "1.9", "skipped", False),
+        ("1.9", "2.0", "installed", True),
+        ("1.9", "2.1", "skipped", False),
+        ("2.0", "1.9", "installed", True),
+        ("2.0", "2.0", "skipped", False),
+        ("2.0", "2.1", "skipped", False),
     ],
 )
-def test_which_installer_finds_the_image_of_which(provisioned_with: str, installer: str, outcome: str) -> None:
-    assert Host(provisioned_with).install(installer) == outcome
+def test_installers_do_and_report_what_they_do_on_real_files(
+    provisioned_with: str, installer: str, outcome: str, rewritten: bool, tmp_path: Path
+) -> None:
+    packed, target = tmp_path / "packed", tmp_path / "here" / "image.img"
+    packed.write_bytes(b"image" * 1000)
+    real.install(provisioned_with, target=target, packed=packed)
+    before = target.stat()
+    assert real.install(installer, target=target, packed=packed) == outcome
+    after = target.stat()
+    assert after.st_ino == before.st_ino
+    assert (after.st_mtime_ns != before.st_mtime_ns) is rewritten
+
+    host = Host(provisioned_with)
+    assert host.install(installer) == outcome
+    assert (host.evidence()["file"]["changed_at"] == host.clock.at) is rewritten
+    assert host.evidence()["damaged"] is rewritten
 
 
 @pytest.mark.parametrize("installer", ["1.9", "2.0", "2.1"])
@@ -205,8 +222,16 @@ def test_a_protected_image_cannot_be_overwritten_and_nobody_crashes() -> None:
     host.machine.drop_caches()
     assert host.crashes_in(3600) == []
     assert host.evidence()["damaged"] is False
-    again = host.ask("protect", operation="q", stack=STACK, test=True)
-    assert (again["held"], again["images"][0]["protected"]) == (True, "already")
+
+
+def test_a_test_of_the_protection_tells_and_harms_nothing() -> None:
+    host = Host()
+    tried = host.ask("protect", operation="p", test=True)
+    assert (tried["held"], set(tried["attempts"][IMAGE[7:]].values())) == (False, {"got_through"})
+    assert host.crashes_in(3600) == []
+    assert host.ask("protect", operation="q")["images"][0]["protected"] == "now"
+    assert host.ask("protect", operation="r")["images"][0]["protected"] == "already"
+    assert host.ask("protect", operation="s", test=True)["held"] is True
 
 
 def test_protection_does_not_wipe_the_trace_of_an_overwrite() -> None:
