@@ -1,0 +1,22 @@
+"""What kernels said of damaged images."""
+
+from django.db import models
+
+from fleet.models.hosts import Host
+
+
+class KernelLine(models.Model):
+    """One line of a host's kernel log that tells of a damaged image or of crashes it did not print."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="kernel_lines")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=20)
+    line = models.CharField(max_length=500)
+    device = models.CharField(max_length=50, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "at", "line"], name="one_row_a_kernel_line")]
+        indexes = [models.Index(fields=["host", "-at"])]
+
+    def __str__(self) -> str:
+        return self.line

@@ -1,0 +1,38 @@
+"""Tasks of the worker that acts on hosts."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from fleet.actions import due_operations, perform_operations, release_abandoned
+from fleet.collecting import collect_hosts
+from fleet.migration.mover import drive_migration, due_migrations
+from fleet.tasks.nudges import nudge
+
+
+@shared_task(name="fleet.tasks.acting.collect")
+def collect() -> None:
+    """Reads every host's crashes and dynos."""
+    collect_hosts(now=timezone.now())
+
+
+@shared_task(name="fleet.tasks.acting.perform")
+def perform(operation_id: int) -> None:
+    """Sends one operation."""
+    perform_operations(operation_ids=[operation_id])
+
+
+@shared_task(name="fleet.tasks.acting.drive")
+def drive(migration_id: int) -> None:
+    """Carries one migration on."""
+    drive_migration(migration_id)
+
+
+@shared_task(name="fleet.tasks.acting.sweep")
+def sweep() -> None:
+    """Nudges whatever is due and nobody holds."""
+    now = timezone.now()
+    release_abandoned(now)
+    for operation in due_operations(now):
+        nudge("fleet.tasks.acting.perform", [operation.pk])
+    for migration in due_migrations(now):
+        nudge("fleet.tasks.acting.drive", [migration.pk])
