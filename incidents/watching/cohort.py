@@ -1,4 +1,4 @@
-"""Names the cohort where the deploy tool's own outcomes tell hosts apart: those it overwrote or touched from the rest."""
+"""Names the cohort where the deploy tool's own outcomes tell hosts apart: those it damaged from the rest."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,1 @@
+"""Postmortems: what is published after an incident."""

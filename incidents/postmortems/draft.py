@@ -1,0 +1,136 @@
+"""Drafts a postmortem from an incident's rows: plain data, which the export formats only dress."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Sum
+
+from fleet.lifecycle import MoveState
+from fleet.models import App, CrashMinute, Dyno, Migration, Move, Taint
+from incidents.models import Evidence, Gate, Incident, Report, Suspect, TimelineEntry
+from incidents.postmortems.metrics import Metric, metrics_of
+from incidents.timeline.read import as_it_happened
+from incidents.timeline.record import first_break
+from incidents.wording import count, some_names
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The sections of a postmortem. `first_break` is the sequence at which the timeline's chain breaks, if it does."""
+
+    incident: Incident
+    title: str
+    summary: list[str]
+    impact: list[str]
+    metrics: list[Metric]
+    numbers: list[tuple[str, str]]
+    suspects: list[Suspect]
+    evidence: list[Evidence]
+    reports: list[Report]
+    done: list[str]
+    entries: list[TimelineEntry]
+    hosts: list[str]
+    chain_digest: str
+    first_break: int | None
+    drafted_at: datetime
+
+
+def draft_postmortem(incident: Incident, *, now: datetime) -> Draft:
+    """Everything that the record says of an incident, as of now."""
+    recorded = list(incident.timeline.order_by("sequence"))
+    named = incident.incident_hosts.filter(until_at__isnull=True)
+    hosts = list(named.order_by("host__name").values_list("host__name", flat=True))
+    broken = first_break(recorded)
+    if broken is None and len(recorded) != incident.last_sequence:
+        broken = len(recorded) + 1
+    return Draft(
+        incident=incident,
+        title=f"Incident {incident.pk}: {incident.headline}",
+        summary=_summary(incident),
+        impact=_impact(incident, hosts, now),
+        metrics=metrics_of(incident),
+        numbers=_numbers(incident),
+        suspects=list(incident.suspects.select_related("deploy")),
+        evidence=list(incident.evidence.select_related("host").order_by("observed_at", "pk")),
+        reports=list(incident.reports.order_by("reported_at", "pk")),
+        done=_done(incident),
+        entries=list(as_it_happened(incident)),
+        hosts=hosts,
+        chain_digest=recorded[-1].digest if recorded else "",
+        first_break=broken,
+        drafted_at=now,
+    )
+
+
+def _summary(incident: Incident) -> list[str]:
+    ending = f"It was {incident.state}"
+    ended = f"{ending} at {utc(incident.resolved_at)}." if incident.resolved_at else f"It is {incident.state}."
+    return [
+        f"{incident.headline}.",
+        f"It began at {utc(incident.began_at)} and was opened at {utc(incident.opened_at)}. {ended}",
+    ]
+
+
+def _impact(incident: Incident, hosts: list[str], now: datetime) -> list[str]:
+    ended_at = incident.resolved_at or now
+    rows = CrashMinute.objects.filter(host__name__in=hosts, minute__lte=ended_at, first_at__gte=incident.began_at)
+    crashes = rows.aggregate(crashes=Sum("count"))["crashes"] or 0
+    apps = list(
+        App.objects.filter(pk__in=rows.values("app_id").distinct()).order_by("name").values_list("name", flat=True)
+    )
+    lines = [f"{count(len(hosts), 'host')} named: {some_names(hosts)}." if hosts else "No host is named."]
+    lines.append(f"{crashes} crashes on them from the beginning on.")
+    lines.append(f"{count(len(apps), 'app')} affected" + (f": {some_names(apps)}." if apps else "."))
+    on_hosts = Dyno.objects.placed().filter(host__name__in=hosts).count()
+    lines.append(f"{count(on_hosts, 'dyno')} on the named hosts when this was drafted.")
+    return lines
+
+
+def _numbers(incident: Incident) -> list[tuple[str, str]]:
+    numbers = incident.numbers
+    interval = ", ".join(str(bound) for bound in numbers.get("interval", []))
+    rows = [
+        ("Rate ratio, against the other hosts", f"{numbers.get('rate_ratio', '')} [{interval}]"),
+        ("Score (log likelihood)", str(numbers.get("score", ""))),
+        ("Hosts hit, of those exposed", f"{numbers.get('hosts_hit', '')} of {numbers.get('hosts_exposed', '')}"),
+        ("Hosts to compare with", str(numbers.get("controls", ""))),
+    ]
+    if numbers.get("lag_seconds") is not None:
+        rows.append(("Time from the deploy to a host's first crash, median", f"{numbers['lag_seconds']:.0f} s"))
+    if incident.cohort:
+        rows.append(("Cohort", ", ".join(f"{key}={value}" for key, value in sorted(incident.cohort.items()))))
+    return rows if numbers else []
+
+
+def _done(incident: Incident) -> list[str]:
+    """What was done to hosts and dynos, from their own rows."""
+    lines = []
+    for gate in Gate.objects.filter(incident=incident).select_related("stack").order_by("closed_at"):
+        opened = f", opened at {utc(gate.opened_at)} by {gate.opened_by}" if gate.opened_at else ", still closed"
+        lines.append(f"Deploy gate of {gate.stack} closed at {utc(gate.closed_at)} by {gate.closed_by}{opened}.")
+    taints = Taint.objects.filter(reference=incident.reference)
+    if tainted := sorted(taints.values_list("host__name", flat=True)):
+        lines.append(f"{count(len(tainted), 'host')} tainted: {some_names(tainted)}.")
+    migrations = Migration.objects.filter(reference=incident.reference).order_by("created_at")
+    lines += [_migration_line(migration) for migration in migrations]
+    for run in incident.runs.order_by("started_at"):
+        steps = Counter(str(state) for state in run.steps.values_list("state", flat=True))
+        ended = ", ".join(f"{number} {state}" for state, number in sorted(steps.items()))
+        lines.append(f"Runbook {run.title}, started by {run.started_by} at {utc(run.started_at)}: steps {ended}.")
+    return lines
+
+
+def _migration_line(migration: Migration) -> str:
+    states = Counter(Move.objects.filter(migration=migration).values_list("state", flat=True))
+    total, moved = sum(states.values()), states[MoveState.DONE.value]
+    took = ""
+    if migration.started_at and migration.finished_at:
+        took = f" in {(migration.finished_at - migration.started_at).total_seconds():.1f} s"
+    failed = f", {states[MoveState.FAILED.value]} failed" if states[MoveState.FAILED.value] else ""
+    return f"{moved} of {count(total, 'dyno')} moved to fresh hosts{took}{failed}."
+
+
+def utc(at: datetime | None) -> str:
+    """A time as postmortems write it."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "not yet"

@@ -1,0 +1,141 @@
+"""The plots of an export, as SVG that needs nothing else: crashes over time, and hosts by time."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from xml.sax.saxutils import escape
+
+from fleet.models import CrashMinute, HostDeploy
+from incidents.postmortems.draft import Draft
+
+WIDTH, LEFT, RIGHT = 900, 90, 12
+LEAD = timedelta(minutes=20)
+MOST_BARS, MOST_HOSTS = 180, 40
+NAMED, OTHERS = "named", "others"
+LEVELS = 5
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time that the plots show, cut into bins of whole minutes."""
+
+    start: datetime
+    bins: int
+    width: timedelta
+
+    def place(self, at: datetime) -> float:
+        """Where a time lies, 0 to 1."""
+        return (at - self.start) / (self.bins * self.width)
+
+    def bin_of(self, at: datetime) -> int:
+        """The bin of a time."""
+        return int((at - self.start) // self.width)
+
+
+def window_of(draft: Draft) -> Window:
+    """From a while before it began to its end (or now)."""
+    start = (draft.incident.began_at - LEAD).replace(second=0, microsecond=0)
+    end = max(draft.incident.resolved_at or draft.drafted_at, draft.incident.opened_at) + timedelta(minutes=1)
+    minutes = int((end - start).total_seconds() // 60) + 1
+    step = -(-minutes // MOST_BARS)
+    return Window(start, -(-minutes // step), timedelta(minutes=step))
+
+
+def crashes_plot(draft: Draft) -> str:
+    """Crashes over time on the named hosts and on the others, with what happened marked."""
+    window = window_of(draft)
+    counts = {NAMED: [0] * window.bins, OTHERS: [0] * window.bins}
+    for minute, host, crashes in _crashes(window):
+        counts[NAMED if host in draft.hosts else OTHERS][window.bin_of(minute)] += crashes
+    top = max(1, *(n + o for n, o in zip(counts[NAMED], counts[OTHERS], strict=True)))
+    height, base = 190.0, 210.0
+    bars = [_bars(counts[OTHERS], [0] * window.bins, top, height, base, OTHERS)]
+    bars.append(_bars(counts[NAMED], counts[OTHERS], top, height, base, NAMED))
+    marks = "".join(_mark(window.place(at), label, place) for place, (at, label) in enumerate(_marks(draft)))
+    axis = f'<text x="{LEFT - 8}" y="{base - height + 4}" text-anchor="end">{top}</text>'
+    axis += f'<text x="{LEFT - 8}" y="{base}" text-anchor="end">0</text>{_time_axis(window, base)}'
+    peak = sum(counts[NAMED]), sum(counts[OTHERS])
+    label = f"Crashes over time: {peak[0]} on the named hosts, {peak[1]} on the others"
+    return _svg(240, label, "".join(bars) + marks + axis)
+
+
+def hosts_plot(draft: Draft) -> str:
+    """Hosts by time, the most crashes on top; a tick where the suspected deploy touched the host."""
+    window = window_of(draft)
+    counts: dict[str, list[int]] = {host: [0] * window.bins for host in draft.hosts}
+    for minute, host, crashes in _crashes(window):
+        counts.setdefault(host, [0] * window.bins)[window.bin_of(minute)] += crashes
+    hosts = sorted(counts, key=lambda host: (host not in draft.hosts, -sum(counts[host]), host))[:MOST_HOSTS]
+    top = max([1, *(max(counts[host]) for host in hosts)])
+    touched = _touched(draft)
+    rows = "".join(_row(place, host, counts[host], top, window, touched.get(host)) for place, host in enumerate(hosts))
+    base = 10.0 + 14 * len(hosts)
+    label = f"Crashes by host and time, {len(hosts)} hosts; the named ones first"
+    return _svg(base + 28, label, rows + _time_axis(window, base))
+
+
+def _crashes(window: Window) -> list[tuple[datetime, str, int]]:
+    end = window.start + window.bins * window.width
+    rows = CrashMinute.objects.filter(minute__gte=window.start, minute__lt=end)
+    return list(rows.values_list("minute", "host__name", "count"))
+
+
+def _marks(draft: Draft) -> list[tuple[datetime, str]]:
+    incident = draft.incident
+    marks = [(incident.deploy.started_at, incident.deploy.key)] if incident.deploy else []
+    named = [(incident.opened_at, "opened"), (incident.acknowledged_at, "acknowledged")]
+    named += [(incident.mitigated_at, "mitigated"), (incident.resolved_at, "closed")]
+    marks += [(at, label) for at, label in named if at]
+    start = window_of(draft).start
+    return [(at, label) for at, label in marks if at >= start]
+
+
+def _touched(draft: Draft) -> dict[str, datetime]:
+    rows = HostDeploy.objects.filter(deploy=draft.incident.deploy).exclude(outcome=HostDeploy.Outcome.SKIPPED)
+    return dict(rows.values_list("host__name", "at")) if draft.incident.deploy else {}
+
+
+def _x(place: float) -> float:
+    return LEFT + place * (WIDTH - LEFT - RIGHT)
+
+
+def _bars(counts: list[int], below: list[int], top: int, height: float, base: float, kind: str) -> str:
+    step, parts = (WIDTH - LEFT - RIGHT) / len(counts), []
+    for place, (number, under) in enumerate(zip(counts, below, strict=True)):
+        if number:
+            tall, y = height * number / top, base - height * (number + under) / top
+            parts.append(f'<rect x="{LEFT + place * step:.1f}" y="{y:.1f}" width="{step:.2f}" height="{tall:.1f}"/>')
+    return f'<g class="{kind}">{"".join(parts)}</g>'
+
+
+def _mark(place: float, label: str, number: int) -> str:
+    x, y = _x(place), 10 + 12 * (number % 3)
+    line = f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="210"/>'
+    return f'{line}<text class="label" x="{x + 3:.1f}" y="{y + 8}">{escape(label)}</text>'
+
+
+def _row(place: int, host: str, counts: list[int], top: int, window: Window, touched_at: datetime | None) -> str:
+    y, step = 10 + 14 * place, (WIDTH - LEFT - RIGHT) / window.bins
+    cells = "".join(
+        f'<rect class="level{-(-LEVELS * number // top)}" x="{LEFT + bin_ * step:.1f}" y="{y}" '
+        f'width="{max(step, 1.5):.2f}" height="12"><title>{escape(host)}: {number}</title></rect>'
+        for bin_, number in enumerate(counts)
+        if number
+    )
+    if touched_at and touched_at >= window.start:
+        x = _x(window.place(touched_at))
+        cells += f'<line class="touched" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 1}" y2="{y + 13}"/>'
+    return f'<text x="{LEFT - 6}" y="{y + 10}" text-anchor="end">{escape(host[-14:])}</text>{cells}'
+
+
+def _time_axis(window: Window, base: float) -> str:
+    parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>']
+    for fifth in range(6):
+        at = (window.start + window.bins * window.width * fifth / 5).astimezone(UTC)
+        anchor = "start" if fifth == 0 else "end" if fifth == 5 else "middle"
+        parts.append(f'<text x="{_x(fifth / 5):.1f}" y="{base + 18}" text-anchor="{anchor}">{at:%H:%M}</text>')
+    return "".join(parts)
+
+
+def _svg(height: float, label: str, body: str) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img"'
+    return f'{head} aria-label="{escape(label, {chr(34): "&quot;"})}">{body}</svg>'
