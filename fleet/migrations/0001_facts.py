@@ -8,310 +8,606 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Crash',
+            name="Crash",
             fields=[
-                ('pk', models.CompositePrimaryKey('at', 'key', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('key', models.UUIDField()),
-                ('received_at', models.DateTimeField()),
-                ('kind', models.SmallIntegerField(choices=[(0, 'exit'), (1, 'out of memory'), (2, 'abort'), (3, 'segv'), (4, 'bus'), (5, 'ill'), (6, 'fpe')])),
-                ('signal', models.CharField(max_length=16, null=True)),
-                ('exit_status', models.IntegerField(null=True)),
-                ('dyno', models.CharField(blank=True, max_length=400)),
-                ('program', models.CharField(blank=True, max_length=200)),
-                ('source', models.CharField(blank=True, max_length=50)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "at", "key", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("key", models.UUIDField()),
+                ("received_at", models.DateTimeField()),
+                (
+                    "kind",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "exit"),
+                            (1, "out of memory"),
+                            (2, "abort"),
+                            (3, "segv"),
+                            (4, "bus"),
+                            (5, "ill"),
+                            (6, "fpe"),
+                        ]
+                    ),
+                ),
+                ("signal", models.CharField(max_length=16, null=True)),
+                ("exit_status", models.IntegerField(null=True)),
+                ("dyno", models.CharField(blank=True, max_length=400)),
+                ("program", models.CharField(blank=True, max_length=200)),
+                ("source", models.CharField(blank=True, max_length=50)),
             ],
             options={
-                'db_table': 'fleet_crash',
-                'managed': False,
+                "db_table": "fleet_crash",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='CrashMinute',
+            name="CrashMinute",
             fields=[
-                ('pk', models.CompositePrimaryKey('minute', 'host_id', 'app_id', 'kind', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('minute', models.DateTimeField()),
-                ('app_id', models.BigIntegerField()),
-                ('kind', models.SmallIntegerField(choices=[(0, 'exit'), (1, 'out of memory'), (2, 'abort'), (3, 'segv'), (4, 'bus'), (5, 'ill'), (6, 'fpe')])),
-                ('count', models.IntegerField()),
-                ('first_at', models.DateTimeField()),
-                ('first_received_at', models.DateTimeField()),
-                ('recorded', models.BooleanField(default=False, help_text='Loaded from a recording, not measured on this fleet')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "minute",
+                        "host_id",
+                        "app_id",
+                        "kind",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("minute", models.DateTimeField()),
+                ("app_id", models.BigIntegerField()),
+                (
+                    "kind",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "exit"),
+                            (1, "out of memory"),
+                            (2, "abort"),
+                            (3, "segv"),
+                            (4, "bus"),
+                            (5, "ill"),
+                            (6, "fpe"),
+                        ]
+                    ),
+                ),
+                ("count", models.IntegerField()),
+                ("first_at", models.DateTimeField()),
+                ("first_received_at", models.DateTimeField()),
+                (
+                    "recorded",
+                    models.BooleanField(default=False, help_text="Loaded from a recording, not measured on this fleet"),
+                ),
             ],
             options={
-                'db_table': 'fleet_crash_minute',
-                'managed': False,
+                "db_table": "fleet_crash_minute",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('prefix', models.CharField(max_length=12)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('crashes', 'Crashes'), ('inventory', 'Inventory'), ('deploys', 'Deploys'), ('read', 'Read'), ('respond', 'Respond')], max_length=10), size=None)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(blank=True, max_length=150)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100)),
+                ("prefix", models.CharField(max_length=12)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("crashes", "Crashes"),
+                                ("inventory", "Inventory"),
+                                ("deploys", "Deploys"),
+                                ("read", "Read"),
+                                ("respond", "Respond"),
+                            ],
+                            max_length=10,
+                        ),
+                        size=None,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(blank=True, max_length=150)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='App',
+            name="App",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=150, unique=True)),
-                ('owner', models.CharField(blank=True, max_length=150)),
-                ('may_overlap', models.BooleanField(default=True, help_text='Whether one of its dynos may run twice for a moment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=150, unique=True)),
+                ("owner", models.CharField(blank=True, max_length=150)),
+                (
+                    "may_overlap",
+                    models.BooleanField(default=True, help_text="Whether one of its dynos may run twice for a moment"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Stack',
+            name="Stack",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True)),
             ],
         ),
         migrations.CreateModel(
-            name='WebhookSource',
+            name="WebhookSource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=100, unique=True)),
-                ('format', models.CharField(default='faultline', max_length=50)),
-                ('secret', models.CharField(max_length=200)),
-                ('previous_secret', models.CharField(blank=True, max_length=200)),
-                ('enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=100, unique=True)),
+                ("format", models.CharField(default="faultline", max_length=50)),
+                ("secret", models.CharField(max_length=200)),
+                ("previous_secret", models.CharField(blank=True, max_length=200)),
+                ("enabled", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Host',
+            name="Host",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=253, unique=True)),
-                ('state', models.CharField(default=fleet.lifecycle.HostState['ENROLLING'], max_length=16)),
-                ('attributes', models.JSONField(blank=True, default=dict)),
-                ('address', models.CharField(blank=True, max_length=253)),
-                ('port', models.PositiveIntegerField(default=22)),
-                ('ssh_user', models.CharField(default='faultline', max_length=64)),
-                ('host_key', models.TextField(blank=True, help_text='The pinned public key, one OpenSSH line')),
-                ('memory_mb', models.PositiveIntegerField(default=0)),
-                ('slots', models.PositiveIntegerField(default=0)),
-                ('provisioned_at', models.DateTimeField(blank=True, null=True)),
-                ('added_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When it last answered or reported', null=True)),
-                ('feed_cursor', models.TextField(blank=True, help_text='Up to where its crashes have been read')),
-                ('feed_at', models.DateTimeField(blank=True, help_text='When its crashes were last read', null=True)),
-                ('trouble', models.TextField(blank=True, help_text='Why it could not be reached when last tried')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=253, unique=True)),
+                ("state", models.CharField(default=fleet.lifecycle.HostState["ENROLLING"], max_length=16)),
+                ("attributes", models.JSONField(blank=True, default=dict)),
+                ("address", models.CharField(blank=True, max_length=253)),
+                ("port", models.PositiveIntegerField(default=22)),
+                ("ssh_user", models.CharField(default="faultline", max_length=64)),
+                ("host_key", models.TextField(blank=True, help_text="The pinned public key, one OpenSSH line")),
+                ("memory_mb", models.PositiveIntegerField(default=0)),
+                ("slots", models.PositiveIntegerField(default=0)),
+                ("provisioned_at", models.DateTimeField(blank=True, null=True)),
+                ("added_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField(blank=True, help_text="When it last answered or reported", null=True)),
+                ("feed_cursor", models.TextField(blank=True, help_text="Up to where its crashes have been read")),
+                ("feed_at", models.DateTimeField(blank=True, help_text="When its crashes were last read", null=True)),
+                ("trouble", models.TextField(blank=True, help_text="Why it could not be reached when last tried")),
             ],
             options={
-                'indexes': [models.Index(fields=['state', 'name'], name='fleet_host_state_a4022c_idx'), django.contrib.postgres.indexes.GinIndex(fields=['attributes'], name='host_attributes')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['unknown', 'enrolling', 'in_service', 'tainted', 'draining', 'drained', 'retired'])), name='host_state_is_known')],
+                "indexes": [
+                    models.Index(fields=["state", "name"], name="fleet_host_state_a4022c_idx"),
+                    django.contrib.postgres.indexes.GinIndex(fields=["attributes"], name="host_attributes"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["unknown", "enrolling", "in_service", "tainted", "draining", "drained", "retired"],
+                            )
+                        ),
+                        name="host_state_is_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Migration',
+            name="Migration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(default=fleet.lifecycle.MigrationState['PLANNED'], max_length=16)),
-                ('limits', models.JSONField(blank=True, default=dict)),
-                ('actor', models.CharField(max_length=150)),
-                ('created_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_owner', models.CharField(blank=True, max_length=100)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('fence', models.BigIntegerField(default=0)),
-                ('trouble', models.TextField(blank=True, help_text='Why it paused by itself, or what it waits for')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reference", models.CharField(blank=True, max_length=64)),
+                ("state", models.CharField(default=fleet.lifecycle.MigrationState["PLANNED"], max_length=16)),
+                ("limits", models.JSONField(blank=True, default=dict)),
+                ("actor", models.CharField(max_length=150)),
+                ("created_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_owner", models.CharField(blank=True, max_length=100)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("fence", models.BigIntegerField(default=0)),
+                ("trouble", models.TextField(blank=True, help_text="Why it paused by itself, or what it waits for")),
             ],
             options={
-                'indexes': [models.Index(fields=['reference'], name='fleet_migra_referen_5601e3_idx'), models.Index(fields=['state', 'lease_until'], name='fleet_migra_state_36efa5_idx')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'running', 'paused', 'done', 'cancelled'])), name='migration_state_is_known')],
+                "indexes": [
+                    models.Index(fields=["reference"], name="fleet_migra_referen_5601e3_idx"),
+                    models.Index(fields=["state", "lease_until"], name="fleet_migra_state_36efa5_idx"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["planned", "running", "paused", "done", "cancelled"])),
+                        name="migration_state_is_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='StackImage',
+            name="StackImage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=100)),
-                ('version', models.CharField(blank=True, max_length=100)),
-                ('stack', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='fleet.stack')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=100)),
+                ("version", models.CharField(blank=True, max_length=100)),
+                (
+                    "stack",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="images", to="fleet.stack"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Dyno',
+            name="Dyno",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=400, unique=True)),
-                ('state', models.CharField(default=fleet.lifecycle.DynoState['RUNNING'], max_length=16)),
-                ('memory_mb', models.PositiveIntegerField(default=0)),
-                ('counted', models.BooleanField(default=False)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('changed_at', models.DateTimeField()),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dynos', to='fleet.app')),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dynos', to='fleet.host')),
-                ('stack', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='dynos', to='fleet.stack')),
-                ('image', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='dynos', to='fleet.stackimage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=400, unique=True)),
+                ("state", models.CharField(default=fleet.lifecycle.DynoState["RUNNING"], max_length=16)),
+                ("memory_mb", models.PositiveIntegerField(default=0)),
+                ("counted", models.BooleanField(default=False)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="dynos", to="fleet.app"
+                    ),
+                ),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="dynos", to="fleet.host"
+                    ),
+                ),
+                (
+                    "stack",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="dynos", to="fleet.stack"
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="dynos",
+                        to="fleet.stackimage",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Deploy',
+            name="Deploy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(help_text='Its name in the deploy tool', max_length=200, unique=True)),
-                ('target', models.CharField(choices=[('stack', 'Stack'), ('agent', 'Agent'), ('kernel', 'Kernel'), ('config', 'Config')], max_length=10)),
-                ('kind', models.CharField(choices=[('upgrade', 'Upgrade'), ('redeploy', 'Redeploy'), ('rollback', 'Rollback'), ('abort', 'Abort'), ('provision', 'Provision')], max_length=10)),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('aborted', models.BooleanField(default=False)),
-                ('by', models.CharField(blank=True, max_length=150)),
-                ('source', models.CharField(blank=True, max_length=100)),
-                ('stack', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deploys', to='fleet.stack')),
-                ('from_image', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='fleet.stackimage')),
-                ('image', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deploys', to='fleet.stackimage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(help_text="Its name in the deploy tool", max_length=200, unique=True)),
+                (
+                    "target",
+                    models.CharField(
+                        choices=[("stack", "Stack"), ("agent", "Agent"), ("kernel", "Kernel"), ("config", "Config")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("upgrade", "Upgrade"),
+                            ("redeploy", "Redeploy"),
+                            ("rollback", "Rollback"),
+                            ("abort", "Abort"),
+                            ("provision", "Provision"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("aborted", models.BooleanField(default=False)),
+                ("by", models.CharField(blank=True, max_length=150)),
+                ("source", models.CharField(blank=True, max_length=100)),
+                (
+                    "stack",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deploys",
+                        to="fleet.stack",
+                    ),
+                ),
+                (
+                    "from_image",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="fleet.stackimage",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="deploys",
+                        to="fleet.stackimage",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Taint',
+            name="Taint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.TextField()),
-                ('reference', models.CharField(blank=True, max_length=64)),
-                ('owner', models.CharField(max_length=150)),
-                ('set_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('lifted_by', models.CharField(blank=True, max_length=150)),
-                ('proof', models.JSONField(blank=True, default=dict)),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='taints', to='fleet.host')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.TextField()),
+                ("reference", models.CharField(blank=True, max_length=64)),
+                ("owner", models.CharField(max_length=150)),
+                ("set_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                ("lifted_by", models.CharField(blank=True, max_length=150)),
+                ("proof", models.JSONField(blank=True, default=dict)),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="taints", to="fleet.host"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WebhookDelivery',
+            name="WebhookDelivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('delivery', models.CharField(max_length=200)),
-                ('received_at', models.DateTimeField()),
-                ('headers', models.JSONField(default=dict)),
-                ('body', models.BinaryField()),
-                ('status', models.CharField(choices=[('accepted', 'Accepted'), ('ignored', 'Ignored'), ('not_understood', 'not understood')], max_length=20)),
-                ('problems', models.JSONField(blank=True, default=list)),
-                ('deploy', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='fleet.deploy')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='fleet.webhooksource')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("delivery", models.CharField(max_length=200)),
+                ("received_at", models.DateTimeField()),
+                ("headers", models.JSONField(default=dict)),
+                ("body", models.BinaryField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "Accepted"),
+                            ("ignored", "Ignored"),
+                            ("not_understood", "not understood"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("problems", models.JSONField(blank=True, default=list)),
+                (
+                    "deploy",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="deliveries",
+                        to="fleet.deploy",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="deliveries", to="fleet.webhooksource"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='HostDeploy',
+            name="HostDeploy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('outcome', models.CharField(choices=[('installed', 'Installed'), ('skipped', 'Skipped'), ('overwrote', 'Overwrote'), ('failed', 'Failed')], max_length=10)),
-                ('tools_version', models.CharField(blank=True, max_length=50)),
-                ('detail', models.TextField(blank=True)),
-                ('deploy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='host_deploys', to='fleet.deploy')),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='host_deploys', to='fleet.host')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("installed", "Installed"),
+                            ("skipped", "Skipped"),
+                            ("overwrote", "Overwrote"),
+                            ("failed", "Failed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("tools_version", models.CharField(blank=True, max_length=50)),
+                ("detail", models.TextField(blank=True)),
+                (
+                    "deploy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="host_deploys", to="fleet.deploy"
+                    ),
+                ),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="host_deploys", to="fleet.host"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['host', '-at'], name='fleet_hostd_host_id_24dfcc_idx'), models.Index(fields=['-at'], name='fleet_hostd_at_4de09e_idx')],
-                'constraints': [models.UniqueConstraint(fields=('deploy', 'host'), name='one_outcome_a_host_and_deploy')],
+                "indexes": [
+                    models.Index(fields=["host", "-at"], name="fleet_hostd_host_id_24dfcc_idx"),
+                    models.Index(fields=["-at"], name="fleet_hostd_at_4de09e_idx"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("deploy", "host"), name="one_outcome_a_host_and_deploy")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Move',
+            name="Move",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('wave', models.PositiveIntegerField(default=0)),
-                ('state', models.CharField(default=fleet.lifecycle.MoveState['PLANNED'], max_length=16)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('message', models.TextField(blank=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('dyno', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves', to='fleet.dyno')),
-                ('migration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves', to='fleet.migration')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves_away', to='fleet.host')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves_here', to='fleet.host')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                ("wave", models.PositiveIntegerField(default=0)),
+                ("state", models.CharField(default=fleet.lifecycle.MoveState["PLANNED"], max_length=16)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("message", models.TextField(blank=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "dyno",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="moves", to="fleet.dyno"
+                    ),
+                ),
+                (
+                    "migration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="moves", to="fleet.migration"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="moves_away", to="fleet.host"
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="moves_here", to="fleet.host"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'starting', 'started', 'healthy', 'committed', 'done', 'failed', 'unknown', 'cancelled'])), name='move_state_is_known'), models.UniqueConstraint(condition=models.Q(('state__in', ['done', 'failed', 'cancelled']), _negated=True), fields=('dyno',), name='one_live_move_a_dyno'), models.UniqueConstraint(fields=('migration', 'position'), name='one_move_a_position'), models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='move_goes_elsewhere')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "planned",
+                                    "starting",
+                                    "started",
+                                    "healthy",
+                                    "committed",
+                                    "done",
+                                    "failed",
+                                    "unknown",
+                                    "cancelled",
+                                ],
+                            )
+                        ),
+                        name="move_state_is_known",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["done", "failed", "cancelled"]), _negated=True),
+                        fields=("dyno",),
+                        name="one_live_move_a_dyno",
+                    ),
+                    models.UniqueConstraint(fields=("migration", "position"), name="one_move_a_position"),
+                    models.CheckConstraint(
+                        condition=models.Q(("source", models.F("target")), _negated=True), name="move_goes_elsewhere"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Operation',
+            name="Operation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True)),
-                ('verb', models.CharField(max_length=20)),
-                ('arguments', models.JSONField(blank=True, default=dict)),
-                ('reference', models.CharField(blank=True, max_length=64)),
-                ('actor', models.CharField(max_length=150)),
-                ('state', models.CharField(default=fleet.lifecycle.OperationState['PENDING'], max_length=16)),
-                ('fence', models.BigIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('requested_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('result', models.JSONField(blank=True, null=True)),
-                ('error', models.CharField(blank=True, max_length=64)),
-                ('message', models.TextField(blank=True)),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='operations', to='fleet.host')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200, unique=True)),
+                ("verb", models.CharField(max_length=20)),
+                ("arguments", models.JSONField(blank=True, default=dict)),
+                ("reference", models.CharField(blank=True, max_length=64)),
+                ("actor", models.CharField(max_length=150)),
+                ("state", models.CharField(default=fleet.lifecycle.OperationState["PENDING"], max_length=16)),
+                ("fence", models.BigIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("requested_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("result", models.JSONField(blank=True, null=True)),
+                ("error", models.CharField(blank=True, max_length=64)),
+                ("message", models.TextField(blank=True)),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="operations", to="fleet.host"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['host', '-requested_at'], name='fleet_opera_host_id_78a6d3_idx'), models.Index(fields=['reference'], name='fleet_opera_referen_a40aae_idx'), models.Index(fields=['state', 'lease_until'], name='fleet_opera_state_0870f2_idx')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'running', 'succeeded', 'rejected', 'not_started', 'unknown', 'cancelled'])), name='operation_state_is_known')],
+                "indexes": [
+                    models.Index(fields=["host", "-requested_at"], name="fleet_opera_host_id_78a6d3_idx"),
+                    models.Index(fields=["reference"], name="fleet_opera_referen_a40aae_idx"),
+                    models.Index(fields=["state", "lease_until"], name="fleet_opera_state_0870f2_idx"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["pending", "running", "succeeded", "rejected", "not_started", "unknown", "cancelled"],
+                            )
+                        ),
+                        name="operation_state_is_known",
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='stackimage',
-            constraint=models.UniqueConstraint(fields=('stack', 'digest'), name='one_image_a_digest'),
+            model_name="stackimage",
+            constraint=models.UniqueConstraint(fields=("stack", "digest"), name="one_image_a_digest"),
         ),
         migrations.AddIndex(
-            model_name='dyno',
-            index=models.Index(condition=models.Q(('state__in', ['stopped', 'lost']), _negated=True), fields=['host', 'app'], name='dynos_placed'),
+            model_name="dyno",
+            index=models.Index(
+                condition=models.Q(("state__in", ["stopped", "lost"]), _negated=True),
+                fields=["host", "app"],
+                name="dynos_placed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dyno',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['starting', 'running', 'crashed', 'stopping', 'stopped', 'lost'])), name='dyno_state_is_known'),
+            model_name="dyno",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["starting", "running", "crashed", "stopping", "stopped", "lost"])),
+                name="dyno_state_is_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='deploy',
-            index=models.Index(fields=['-started_at'], name='fleet_deplo_started_4a3d5a_idx'),
+            model_name="deploy",
+            index=models.Index(fields=["-started_at"], name="fleet_deplo_started_4a3d5a_idx"),
         ),
         migrations.AddConstraint(
-            model_name='deploy',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('target', 'stack'), _negated=True), ('stack__isnull', False), _connector='OR'), name='stack_deploy_names_its_stack'),
+            model_name="deploy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("target", "stack"), _negated=True), ("stack__isnull", False), _connector="OR"
+                ),
+                name="stack_deploy_names_its_stack",
+            ),
         ),
         migrations.AddIndex(
-            model_name='taint',
-            index=models.Index(fields=['reference'], name='fleet_taint_referen_cdf74a_idx'),
+            model_name="taint",
+            index=models.Index(fields=["reference"], name="fleet_taint_referen_cdf74a_idx"),
         ),
         migrations.AddConstraint(
-            model_name='taint',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('host',), name='one_standing_taint_a_host'),
+            model_name="taint",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("lifted_at__isnull", True)), fields=("host",), name="one_standing_taint_a_host"
+            ),
         ),
         migrations.AddIndex(
-            model_name='webhookdelivery',
-            index=models.Index(fields=['-received_at'], name='fleet_webho_receive_16a22f_idx'),
+            model_name="webhookdelivery",
+            index=models.Index(fields=["-received_at"], name="fleet_webho_receive_16a22f_idx"),
         ),
         migrations.AddConstraint(
-            model_name='webhookdelivery',
-            constraint=models.UniqueConstraint(fields=('source', 'delivery'), name='one_row_a_delivery'),
+            model_name="webhookdelivery",
+            constraint=models.UniqueConstraint(fields=("source", "delivery"), name="one_row_a_delivery"),
         ),
         migrations.AddConstraint(
-            model_name='webhookdelivery',
-            constraint=models.CheckConstraint(condition=models.Q(('delivery', ''), _negated=True), name='delivery_has_an_id'),
+            model_name="webhookdelivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("delivery", ""), _negated=True), name="delivery_has_an_id"
+            ),
         ),
     ]
