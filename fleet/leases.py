@@ -1,14 +1,11 @@
 """Leases and fences: who may act now, and how hosts tell that somebody else took over."""
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-
-from fleet.models import Host
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,3 @@ def next_fence() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('fleet_fence')")
         return int(cursor.fetchone()[0])
-
-
-def raise_fences(*, host_ids: Iterable[int], fence: int) -> None:
-    """From now on every effect on these hosts carries this fence, or a later one."""
-    Host.objects.filter(pk__in=list(host_ids), fence__lt=fence).update(fence=fence)

@@ -41,7 +41,6 @@ class Host(models.Model):
     feed_cursor = models.TextField(blank=True, help_text="Up to where its crashes have been read")
     feed_at = models.DateTimeField(null=True, blank=True, help_text="When its crashes were last read")
     trouble = models.TextField(blank=True, help_text="Why it could not be reached when last tried")
-    fence = models.BigIntegerField(default=0, help_text="The highest given out for it; every effect carries it")
 
     objects = HostQuerySet.as_manager()
 

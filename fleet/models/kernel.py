@@ -15,7 +15,6 @@ class KernelLine(models.Model):
     device = models.CharField(max_length=50, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["host", "at", "line"], name="one_row_a_kernel_line")]
         indexes = [models.Index(fields=["host", "-at"])]
 
     def __str__(self) -> str:

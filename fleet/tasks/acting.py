@@ -3,9 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
-from fleet.actions import due_operations, perform_operations, release_abandoned
 from fleet.collecting import collect_hosts
 from fleet.migration.mover import drive_migration, due_migrations
+from fleet.performing import due_operations, perform_operations
 from fleet.tasks.nudges import nudge
 
 
@@ -31,7 +31,6 @@ def drive(migration_id: int) -> None:
 def sweep() -> None:
     """Nudges whatever is due and nobody holds."""
     now = timezone.now()
-    release_abandoned(now)
     for operation in due_operations(now):
         nudge("fleet.tasks.acting.perform", [operation.pk])
     for migration in due_migrations(now):

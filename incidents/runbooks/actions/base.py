@@ -7,10 +7,11 @@ from typing import Any, Protocol
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
 
-from fleet.actions import perform_operations, request_operation
+from fleet.actions import request_operation
 from fleet.actor import Actor
 from fleet.lifecycle import DynoState, OperationState
 from fleet.models import Dyno, Host, Operation
+from fleet.performing import perform_operations
 from incidents.runbooks.step import Outcome, StepContext
 
 PLACED = ~Q(dynos__state__in=[DynoState.STOPPED.value, DynoState.LOST.value])
