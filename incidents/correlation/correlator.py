@@ -11,7 +11,7 @@ from incidents.correlation.candidate import Candidate
 from incidents.correlation.events import EventStore
 from incidents.correlation.explain import Explanation, examine_deploy, weigh_deploys, weigh_groups
 from incidents.correlation.exposure import Exposure
-from incidents.correlation.facts import Crash, Deploy, Evidence, HostDeploy
+from incidents.correlation.facts import HARD, Crash, Deploy, Evidence, HostDeploy
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.ledger import Ledger
 from incidents.correlation.novelty import Novelty
@@ -127,7 +127,7 @@ class Correlator:
     def _admit_crash(self, crash: Crash, at: float) -> None:
         host, app = self._fleet.see_host(crash.host), self._fleet.apps.number(crash.app)
         stack = self._fleet.stack_number(app, crash.stack, host)
-        weight = self._novelty.weigh(host=host, app=app, at=at)
+        weight = self._novelty.weigh(host=host, app=2 * app + (crash.kind_class == HARD), at=at)
         if weight > 0:
             bin_number = int(at // self.settings.bin_seconds)
             self._baseline.starts_at(bin_number)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incidents.correlation.events import Floats, Ints, sums
+from incidents.correlation.events import Floats, Ints, Mask, sums
+from incidents.correlation.facts import ALL_KINDS, HARD
 from incidents.correlation.settings import Settings
 from incidents.correlation.view import View
 
@@ -43,44 +44,50 @@ class AppLoop:
 
 
 def spiking_hosts(view: View, settings: Settings) -> list[HostSpike]:
-    """Hosts whose breadth of crashes is out of line, also without their worst three bins."""
-    hosts = len(view.gone_from)
-    limit = settings.host_chance / (144 * max(hosts, 1))
+    """Hosts whose breadth of crashes (all, or fatal signals) is out of line, also without their worst three bins."""
     found: dict[int, HostSpike] = {}
-    for window in settings.host_windows:
-        recent = view.time >= view.length - window
-        seen = sums(view.events.host[recent], view.events.weight[recent], hosts)
-        due = _due(view, seen, window)
-        for host in np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due)):
-            spike = _spike(view, int(host), window, float(due[host]), settings)
-            if spike and spike.chance < limit and spike.chance < getattr(found.get(spike.host), "chance", 1.0):
-                found[spike.host] = spike
+    for group in (ALL_KINDS, HARD):
+        for window in settings.host_windows:
+            for spike in _spikes(view, group, window, settings):
+                known = found.get(spike.host)
+                if known is None or spike.chance < known.chance:
+                    found[spike.host] = spike
     return sorted(found.values(), key=lambda spike: spike.chance)
 
 
-def _due(view: View, seen: Floats, window: int) -> Floats:
+def _spikes(view: View, group: int, window: int, settings: Settings) -> list[HostSpike]:
+    hosts = len(view.gone_from)
+    recent = (view.time >= view.length - window) & view.of_group(group)
+    seen = sums(view.events.host[recent], view.events.weight[recent], hosts)
+    due = _due(view.expected[group], seen, window)
+    limit = settings.host_chance / (144 * max(hosts, 1))
+    loud = np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due))
+    spikes = [_spike(view, int(host), recent, float(due[host]), group, window, settings) for host in loud]
+    return [spike for spike in spikes if spike and spike.chance < limit]
+
+
+def _due(expected: Floats, seen: Floats, window: int) -> Floats:
     """Expected crashes of each host: by its own past, or by its share of what the other hosts show now."""
-    expected = view.expected[0]
     share = expected / max(float(expected.sum()), 1e-12)
     by_fleet = share / np.maximum(1 - share, 1e-9) * (seen.sum() - seen)
     due: Floats = np.maximum(expected * window, by_fleet)
     return due
 
 
-def _spike(view: View, host: int, window: int, due: float, settings: Settings) -> HostSpike | None:
-    mine = (view.events.host == host) & (view.time >= view.length - window)
-    per_bin = np.bincount(view.time[mine], view.events.weight[mine], view.length)
+def _spike(
+    view: View, host: int, recent: Mask, due: float, group: int, window: int, settings: Settings
+) -> HostSpike | None:
+    mine = recent & (view.events.host == host)
+    per_bin = sums(view.time[mine], view.events.weight[mine], view.length)
     worst = np.argsort(per_bin)[::-1][:3]
     rest = mine & ~np.isin(view.time, worst)
-    apps = len(np.unique(view.events.app[rest]))
-    dispersion = float(view.dispersion[0])
+    dispersion = float(view.dispersion[group])
     rest_chance = tail(float(per_bin.sum() - per_bin[worst].sum()), due * max(window - 3, 1) / window, dispersion)
-    if apps < settings.host_least_apps or rest_chance >= settings.host_rest_chance:
+    few = len(np.unique(view.events.app[rest])) < settings.host_least_apps
+    if few or rest_chance >= settings.host_rest_chance:
         return None
-    observed = float(per_bin.sum())
-    return HostSpike(
-        host, tail(observed, due, dispersion), window, observed, due, len(np.unique(view.events.app[mine]))
-    )
+    observed, apps = float(per_bin.sum()), len(np.unique(view.events.app[mine]))
+    return HostSpike(host, tail(observed, due, dispersion), window, observed, due, apps)
 
 
 def tail(count: float, mean: float, dispersion: float) -> float:
