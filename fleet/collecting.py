@@ -41,9 +41,13 @@ class Reading:
     trouble: str = ""
 
 
-def collect_hosts(*, now: datetime | None = None, hosts: QuerySet[Host] | None = None) -> int:
-    """Reads the reachable hosts, or those given, and keeps what they say; gives how many answered."""
-    wanted = list((Host.objects.all() if hosts is None else hosts).reachable().order_by("name"))  # type: ignore[attr-defined]
+def collect_hosts(*, now: datetime | None = None, hosts: QuerySet[Host] | None = None) -> int:  # noqa: ARG001
+    """Reads the reachable hosts, or those given, and keeps what they say; gives how many answered.
+
+    Takes `now` as every service does, but each reading is kept under the moment of its own.
+    """
+    reachable = Host.objects.reachable()
+    wanted = list((reachable if hosts is None else reachable & hosts).order_by("name"))
     return reach_hosts(lambda pool: read_and_keep(pool, wanted), limits=LIMITS) if wanted else 0
 
 
@@ -74,12 +78,13 @@ async def read_host(pool: Pool, host: Host) -> Reading:
         return await pool.call(endpoint, verb=verb, deadline_seconds=DEADLINE_SECONDS, arguments=arguments)
 
     try:
-        reading.facts, dynos, feed = await asyncio.gather(
+        answers = await asyncio.gather(
             ask("facts"), ask("dynos"), ask("crashes", cursor=host.feed_cursor or None, limit=CRASHES_A_READ)
         )
     except CallError as problem:
         reading.trouble = str(problem)[:1000]
         return reading
+    reading.facts, dynos, feed = answers
     reading.dynos = _list(dynos, "dynos")
     reading.crashes, reading.kernel = _list(feed, "crashes") or [], _list(feed, "kernel") or []
     cursor = feed.get("cursor")
@@ -91,7 +96,7 @@ async def read_host(pool: Pool, host: Host) -> Reading:
 
 
 def keep_readings(readings: list[Reading], *, now: datetime) -> None:
-    """Writes readings down, each in a transaction of its own with its cursor: nothing is lost and nothing counted twice."""
+    """Writes readings down, each in a transaction of its own with its cursor: nothing lost, nothing twice."""
     for reading in readings:
         if reading.trouble:
             Host.objects.filter(pk=reading.host.pk).update(trouble=reading.trouble)
@@ -151,7 +156,7 @@ def _keep_facts(reading: Reading) -> None:
 
 
 def _keep_dynos(reading: Reading, now: datetime) -> None:
-    """Brings rows to what the host runs. Provisional dynos and those under way between hosts are their move's business."""
+    """Brings rows to what the host runs. Provisional dynos and those under way are their move's business."""
     told = {dyno["dyno"]: dyno for dyno in reading.dynos or [] if _is_dyno(dyno)}
     known = {dyno.name: dyno for dyno in Dyno.objects.filter(name__in=told)}
     _make_dynos(reading.host, {name: dyno for name, dyno in told.items() if name not in known}, now)

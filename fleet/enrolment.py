@@ -15,7 +15,7 @@ class KeyChanged(ValueError):  # noqa: N818 - says what is wrong
 
 
 @transaction.atomic
-def enrol_host(  # noqa: PLR0913 - all that is known of a host
+def enrol_host(
     *, name: str, address: str, port: int, ssh_user: str, host_key: str, actor: Actor, now: datetime, **facts: Any
 ) -> Host:
     """Enrols a host, or brings its facts up to date: `attributes`, `memory_mb`, `slots`, `provisioned_at`.

@@ -115,7 +115,8 @@ def lower_bound(seconds: Sequence[tuple[int, float]], *, slots: int, per_app: in
     for app_id, each in seconds:
         by_app[app_id] += each
     work = sum(by_app.values()) / max(1, slots)
-    return max(work, max(each for _, each in seconds), max(by_app.values()) / max(1, per_app))
+    longest = max(each for _, each in seconds)
+    return max(work, longest, max(by_app.values()) / max(1, per_app))
 
 
 def _place(

@@ -48,7 +48,7 @@ class Room:
 def best_room(
     rooms: Iterable[Room], *, app_id: int, memory_mb: int, without: Collection[int] = (), packed: bool = False
 ) -> Room | None:
-    """Where the fewest of its app are; among those where the fewest starts wait, or (`packed`) where it fits tightest."""
+    """Where the fewest of its app are, then where the fewest starts wait; or (`packed`) just where it fits tightest."""
     fitting = [room for room in rooms if room.host_id not in without and room.fits(memory_mb)]
 
     def rank(room: Room) -> tuple[int, int, int, str]:

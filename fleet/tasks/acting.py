@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from fleet.actions import lift_expired_taints
 from fleet.collecting import collect_hosts
 from fleet.migration.mover import drive_migration, due_migrations
 from fleet.performing import due_operations, perform_operations
@@ -31,6 +32,7 @@ def drive(migration_id: int) -> None:
 def sweep() -> None:
     """Nudges whatever is due and nobody holds."""
     now = timezone.now()
+    lift_expired_taints(now=now)
     for operation in due_operations(now):
         nudge("fleet.tasks.acting.perform", [operation.pk])
     for migration in due_migrations(now):
