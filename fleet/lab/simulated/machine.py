@@ -65,12 +65,13 @@ class SimulatedMachine(Machine):
         self.files.drop_caches()
         self.placed.images_changed(now)
 
-    def seconds_until_health_is_known(self, request: Json) -> float:
-        """How long `health` would wait, so that a server can wait without a thread."""
-        dyno, wait = self.placed.here.get(str(request.get("dyno"))), request.get("wait_seconds")
+    def seconds_until_health_is_known(self, request: Json, *, waited_seconds: float) -> float:
+        """How much longer `health` would wait, so that a server can wait without a thread."""
+        now, wait = self.now(), request.get("wait_seconds")
+        dyno = self.placed.here.get(str(request.get("dyno")))
         if dyno is None or not isinstance(wait, (int, float)):
             return 0.0
-        return max(0.0, min(float(wait), dyno.healthy_at - self.now()))
+        return max(0.0, min(wait - waited_seconds, dyno.healthy_at - now))
 
     def facts(self, request: Json) -> Json:  # noqa: ARG002 - every verb takes its request
         """What this host is."""

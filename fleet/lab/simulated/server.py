@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ else:
     Session = asyncssh.SSHServerSession
 
 HUGE = 64 << 20
+LOOK_SECONDS = 0.25
 
 
 class Door(asyncssh.SSHServer):
@@ -81,20 +83,23 @@ class HostSession(Session):
             self._abort()
             return
         if verb == "health":
-            self._later(self._machine.seconds_until_health_is_known(request), self._respond, request)
+            self._await_health(request, time.monotonic())
             return
         answer = self._program.handle(request)
         launching = self._machine.dice.expovariate(1 / self._machine.nature.launch_seconds) if verb == "start" else 0.0
-        self._later(min(launching, 1.0), self._say, answer)
-
-    def _later(self, seconds: float, act: Callable[[Any], None], what: Any) -> None:
-        if seconds > 0:
-            asyncio.get_running_loop().call_later(seconds, act, what)
+        if launching:
+            asyncio.get_running_loop().call_later(min(launching, 1.0), self._say, answer)
         else:
-            act(what)
+            self._say(answer)
 
-    def _respond(self, request: Any) -> None:
-        self._say(self._program.handle(request))
+    def _await_health(self, request: dict[str, Any], asked_at: float) -> None:
+        """Look again when the dyno is due, and now and then before, for it may crash or be stopped meanwhile."""
+        seconds = self._machine.seconds_until_health_is_known(request, waited_seconds=time.monotonic() - asked_at)
+        if seconds > 0:
+            pause = min(seconds, LOOK_SECONDS) + 0.002  # a timer may ring a little early
+            asyncio.get_running_loop().call_later(pause, self._await_health, request, asked_at)
+        else:
+            self._say(self._program.handle(request))
 
     def _say(self, answer: dict[str, Any]) -> None:
         line = _as_told(answer, self._machine.faults.answers)

@@ -20,6 +20,8 @@ SETTINGS = """
 Port {port}
 ListenAddress 127.0.0.1
 HostKey {folder}/host_key
+HostCertificate {folder}/host_key-cert.pub
+TrustedUserCAKeys {folder}/authority.pub
 AuthorizedKeysFile {folder}/authorized_keys
 ForceCommand {python} {program}
 StrictModes no
@@ -39,6 +41,7 @@ class Server:
 
     endpoint: Endpoint
     client_key: Path
+    authority: Path  # signs hosts and users
     process: subprocess.Popen[bytes]
 
     def with_host_key(self, line: str) -> Endpoint:
@@ -48,6 +51,10 @@ class Server:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def certify(authority: Path, key: Path, *words: str) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "test", *words, f"{key}.pub"], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +67,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     host, client = generate_key("host"), generate_key("client")
     write_key(folder / "host_key", host)
     write_key(folder / "client_key", client)
+    write_key(folder / "authority", generate_key("authority"))
+    certify(folder / "authority", folder / "host_key", "-h", "-n", "h1")
     (folder / "authorized_keys").write_text(client.public + "\n")
     program = Path(__file__).with_name("program.py")
     settings = SETTINGS.format(port=port, folder=folder, python=sys.executable, program=program)
@@ -69,7 +78,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         wait_for(port, process, folder / "log")
         endpoint = Endpoint("h1", "127.0.0.1", port, getpass.getuser(), host.public)
-        yield Server(endpoint, folder / "client_key", process)
+        yield Server(endpoint, folder / "client_key", folder / "authority", process)
     finally:
         process.terminate()
         process.wait(10)

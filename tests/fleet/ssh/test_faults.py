@@ -66,7 +66,7 @@ def test_a_dyno_is_started_becomes_healthy_and_is_committed(tmp_path: Path) -> N
         arguments = {"dyno": "shop.web.99", "wait_seconds": 5}
         health = await pool.call(where, verb="health", arguments=arguments)
         assert health == {"dyno": "shop.web.99", "healthy": True, "state": "running"}
-        assert 0.2 < time.monotonic() - began < 3.5
+        assert time.monotonic() - began < 3.5
         arguments = {"dyno": "shop.web.99"}
         kept = await pool.call(where, verb="commit", operation="c", fence=1, arguments=arguments)
         assert kept["dyno"]["provisional"] is False
@@ -223,6 +223,21 @@ def test_a_slow_start_is_not_healthy_in_time(tmp_path: Path) -> None:
     play(tmp_path, work)
 
 
+def test_waiting_for_health_ends_when_the_dyno_is_stopped(tmp_path: Path) -> None:
+    async def work(lab: SimulatedLab, pool: Pool) -> None:
+        name = fresh_names(lab)[0]
+        lab.host(name).machine.faults.never_healthy = True
+        where = endpoint(lab, name)
+        await start(pool, where)
+        arguments = {"dyno": "shop.web.99", "wait_seconds": 20}
+        waiting = asyncio.create_task(pool.call(where, verb="health", arguments=arguments))
+        await asyncio.sleep(0.2)
+        await pool.call(where, verb="stop", operation="s", fence=1, arguments={"dyno": "shop.web.99"})
+        assert (await asyncio.wait_for(waiting, 1))["state"] == "absent"
+
+    play(tmp_path, work)
+
+
 def test_one_host_that_hangs_holds_nobody_else_up(tmp_path: Path) -> None:
     async def work(lab: SimulatedLab, pool: Pool) -> None:
         await lab.host(lab.hosts[0].name).hang()
@@ -232,6 +247,21 @@ def test_one_host_that_hangs_holds_nobody_else_up(tmp_path: Path) -> None:
         assert [type(answer) for answer in answers[:4]] == [NotStarted] * 4
         assert all(isinstance(answer, dict) for answer in answers[4:])
         assert time.monotonic() - began < 3
+
+    play(tmp_path, work)
+
+
+def test_another_host_program_than_the_one_put_there_is_not_started(tmp_path: Path) -> None:
+    async def work(lab: SimulatedLab, pool: Pool) -> None:
+        where = endpoint(lab, fresh_names(lab)[0])
+        digest = (await pool.call(where, verb="facts"))["digest"]
+        async with Pool(client_keys=[lab.client_key], limits=QUICK, program_digests=[digest]) as right:
+            await right.call(where, verb="dynos")
+        async with Pool(client_keys=[lab.client_key], limits=QUICK, program_digests=["sha256:0"]) as wrong:
+            problem, _ = await outcome(start(wrong, where))
+        assert type(problem) is NotStarted
+        assert digest in str(problem)
+        assert "shop.web.99" not in await names_on(pool, where)
 
     play(tmp_path, work)
 

@@ -15,7 +15,7 @@ import pytest
 
 from fleet.ssh import CallError, Limits, NotStarted, Pool, Rejected, Unknown, fingerprint, generate_key, run_with_pool
 from fleet.ssh import write_key as write
-from tests.fleet.ssh.conftest import Server, free_port
+from tests.fleet.ssh.conftest import Server, certify, free_port
 
 pytestmark = pytest.mark.sshd
 QUICK = Limits(connect_seconds=2, login_seconds=5, silence_seconds=1.5, answer_bytes=200_000)
@@ -91,6 +91,42 @@ def test_no_usable_pin_means_no_connection(sshd: Server, line: str) -> None:
 
     with pytest.raises(NotStarted, match="host key"):
         run(sshd, work)
+
+
+def authority_line(path: Path) -> str:
+    return "@cert-authority " + Path(f"{path}.pub").read_text().strip()
+
+
+def test_a_host_whose_key_the_pinned_authority_signed_is_trusted(sshd: Server) -> None:
+    async def work(pool: Pool) -> dict[str, Any]:
+        return await pool.call(sshd.with_host_key(authority_line(sshd.authority)), verb="facts")
+
+    assert run(sshd, work)["echo"]["verb"] == "facts"
+
+
+def test_another_authority_or_another_name_is_not_trusted(sshd: Server, tmp_path: Path) -> None:
+    write(tmp_path / "other", generate_key())
+
+    async def work(pool: Pool) -> None:
+        with pytest.raises(NotStarted, match="host key changed"):
+            await pool.call(sshd.with_host_key(authority_line(tmp_path / "other")), verb="facts")
+        stranger = replace(sshd.with_host_key(authority_line(sshd.authority)), name="h2")
+        with pytest.raises(NotStarted, match="not to be trusted"):
+            await pool.call(stranger, verb="facts")
+
+    run(sshd, work)
+
+
+def test_a_user_certificate_beside_the_key_lets_in_until_it_expires(sshd: Server, tmp_path: Path) -> None:
+    async def work(pool: Pool) -> dict[str, Any]:
+        return await pool.call(sshd.endpoint, verb="facts")
+
+    for name, validity in (("valid", "+5m"), ("expired", "20200101:20200102")):
+        write(tmp_path / name, generate_key())
+        certify(sshd.authority, tmp_path / name, "-n", sshd.endpoint.user, "-V", validity)
+    assert run_with_pool(work, client_keys=[tmp_path / "valid"], limits=QUICK)["echo"]["verb"] == "facts"
+    with pytest.raises(NotStarted):
+        run_with_pool(work, client_keys=[tmp_path / "expired"], limits=QUICK)
 
 
 def test_a_fingerprint_is_the_one_ssh_keygen_shows(sshd: Server, tmp_path: Path) -> None:
