@@ -21,6 +21,11 @@ class State(StrEnum):
         member.successors = frozenset(successors)
         return member
 
+    @classmethod
+    def of(cls, value: str) -> Self:
+        """The state that is stored as `value`. Raises ValueError for any other word."""
+        return cls(value)  # type: ignore[call-arg]
+
     @property
     def label(self) -> str:
         """The state as a person reads it."""

@@ -76,9 +76,8 @@ class Demo:
 
     def _begin_anew(self, parts: Parts) -> None:
         """An empty database for each performance; only ever in the demo's own PostgreSQL."""
-        wanted = conninfo_to_dict(parts.database_url)
-        name = sql.Identifier(str(wanted.pop("dbname")))
-        with psycopg.connect(make_conninfo(**wanted, dbname="template1"), autocommit=True) as connection:
+        name = sql.Identifier(str(conninfo_to_dict(parts.database_url)["dbname"]))
+        with psycopg.connect(make_conninfo(parts.database_url, dbname="template1"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
 

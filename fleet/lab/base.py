@@ -27,8 +27,12 @@ class Lab(Protocol):
 
     hosts: list[LabHost]
     client_key: Path
-    images: Mapping[str, str]  # of cedar-14: "original" and "upgrade", as the installer and the host program name them
     crashes_per_dyno_hour: float  # of a healthy dyno
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Of cedar-14: "original" and "upgrade", as the installer and the host program name them."""
+        ...
 
     async def start(self) -> None:
         """Bring the hosts up with their images and dynos."""

@@ -46,8 +46,8 @@ def control_hosts(incident: Incident) -> QuerySet[Host]:
 
 def sample_hosts(incident: Incident, options: Mapping[str, Any]) -> list[Host]:
     """Some affected hosts and some controls, to be compared."""
-    suspects = list(affected_hosts(incident).reachable()[: options.get("suspects", 3)])
-    skipped = HostDeploy.objects.filter(deploy_id=incident.deploy_id, outcome=UNTOUCHED).values("host_id")
+    suspects = list(affected_hosts(incident)[: options.get("suspects", 3)])
+    skipped = HostDeploy.objects.filter(deploy=incident.deploy, outcome=UNTOUCHED).values("host_id")
     controls = list(
         control_hosts(incident).filter(dynos__isnull=False, pk__in=skipped).distinct()[: options.get("controls", 2)]
     )

@@ -24,17 +24,17 @@ def test_every_state_can_be_reached(lifecycle: type[State]) -> None:
     first, *others = lifecycle
     reached, edge = {first.value}, [first.value]
     while edge:
-        new = lifecycle(edge.pop()).successors - reached
+        new = lifecycle.of(edge.pop()).successors - reached
         reached |= new
         edge += new
     assert reached == {first.value, *[state.value for state in others]}
 
 
 def test_a_member_is_its_value() -> None:
-    assert HostState.IN_SERVICE == "in_service"
+    assert str(HostState.IN_SERVICE) == "in_service"
     assert f"{HostState.IN_SERVICE}" == "in_service"
     assert HostState.IN_SERVICE.label == "in service"
-    assert HostState("tainted").predecessors() == ["in_service", "draining", "drained"]
+    assert HostState.of("tainted").predecessors() == ["in_service", "draining", "drained"]
 
 
 def test_only_ended_states_are_final() -> None:
