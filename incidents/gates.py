@@ -9,6 +9,7 @@ from fleet.models import Stack
 from incidents.errors import Refused
 from incidents.live import announce
 from incidents.models import Gate, Incident
+from incidents.timeline.chain import settled_text
 from incidents.timeline.record import record
 
 
@@ -26,6 +27,7 @@ def close_gate(*, stack: Stack, incident: Incident | None, reason: str, actor: A
     """Closes the gate. Raises Refused where it is closed already, saying by whom and why."""
     if not reason.strip():
         raise Refused("Say why the gate is closed: deploy tools show the reason. Nothing was changed.")
+    reason = settled_text(reason.strip())
     try:
         with transaction.atomic():
             gate = Gate.objects.create(

@@ -12,6 +12,7 @@ from incidents.errors import Refused
 from incidents.lifecycle import IncidentState
 from incidents.live import announce
 from incidents.models import Incident, Report, TimelineEntry
+from incidents.timeline.chain import settled_text
 from incidents.timeline.read import last_of_kind
 from incidents.timeline.record import record
 
@@ -22,7 +23,7 @@ STATE = "state"
 def acknowledge_incident(*, incident: Incident, actor: Actor, now: datetime) -> Incident:
     """Takes an open incident. Raises Refused where somebody was first, saying who."""
     changes = {"acknowledged_at": now, "acknowledged_by": actor.name}
-    return _bring(incident, IncidentState.ACKNOWLEDGED, [IncidentState.OPEN], changes, "Acknowledged", actor, now)
+    return _bring(incident, IncidentState.ACKNOWLEDGED, [IncidentState.OPEN], changes, "Acknowledged.", actor, now)
 
 
 @transaction.atomic
@@ -92,7 +93,7 @@ def file_report(
         raise Refused("The report is empty; nothing was recorded.")
     incident = incident or _incident_for(app, host)
     report = Report.objects.create(
-        incident=incident, text=text.strip(), app=app, host=host, reporter=actor.name, reported_at=now
+        incident=incident, text=settled_text(text.strip()), app=app, host=host, reporter=actor.name, reported_at=now
     )
     if incident:
         data = {"report": report.pk, "app": app and app.name, "host": host and host.name}

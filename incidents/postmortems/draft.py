@@ -12,7 +12,7 @@ from incidents.models import Evidence, Gate, Incident, Report, Suspect, Timeline
 from incidents.postmortems.metrics import Metric, metrics_of
 from incidents.timeline.read import as_it_happened
 from incidents.timeline.record import first_break
-from incidents.wording import count, some_names
+from incidents.wording import count, some_names, times
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ def _impact(incident: Incident, hosts: list[str], now: datetime) -> list[str]:
 
 def _numbers(incident: Incident) -> list[tuple[str, str]]:
     numbers = incident.numbers
-    interval = ", ".join(str(bound) for bound in numbers.get("interval", []))
+    low, high = [*numbers.get("interval", []), 0.0, 0.0][:2]
+    ratio = times(numbers.get("rate_ratio", 1.0), (low, high))
     rows = [
-        ("Rate ratio, against the other hosts", f"{numbers.get('rate_ratio', '')} [{interval}]"),
+        ("Crashes against those of the other hosts, with the 95 % interval", ratio),
         ("Score (log likelihood)", str(numbers.get("score", ""))),
         ("Hosts hit, of those exposed", f"{numbers.get('hosts_hit', '')} of {numbers.get('hosts_exposed', '')}"),
         ("Hosts to compare with", str(numbers.get("controls", ""))),

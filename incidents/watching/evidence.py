@@ -1,17 +1,24 @@
-"""Direct evidence from the fleet's rows: what the suspected deploy did on the cohort, and how the spared hosts fare."""
+"""Direct evidence from the fleet's rows: what the suspected deploy did, what kernels said, how spared hosts fare."""
 
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
-from fleet.models import CrashMinute, Deploy, Host, HostDeploy
+from fleet.models import CrashMinute, Deploy, Host, HostDeploy, KernelLine
 from incidents.models import Evidence, Incident
+from incidents.watching.readings import DAMAGE_LINES
+from incidents.watching.silence import silent_hosts
 from incidents.wording import cohort_words, count, outcomes_words
+
+SKIPPED = HostDeploy.Outcome.SKIPPED
+MOST_HOSTS = 2000
+MOST_KERNELS = 50
 
 
 def keep_evidence(incident: Incident, *, now: datetime) -> None:
-    """Writes down what speaks for and against, one row a kind, changed only where it changed."""
+    """Writes down what speaks for and against, one row a kind (and host), changed only where it changed."""
+    _keep_kernels(incident, now)
     if incident.deploy is not None:
         _keep_outcomes(incident, incident.deploy, now)
         _keep_spared(incident, incident.deploy, now)
@@ -26,29 +33,61 @@ def _keep_outcomes(incident: Incident, deploy: Deploy, now: datetime) -> None:
 
 
 def _keep_spared(incident: Incident, deploy: Deploy, now: datetime) -> None:
-    """Hosts of the cohort that the deploy never touched, or skipped: if they are well, that speaks for the deploy."""
-    exposed = HostDeploy.objects.filter(deploy=deploy).exclude(outcome=HostDeploy.Outcome.SKIPPED)
-    alike = Host.objects.filter(attributes__contains=incident.cohort) if incident.cohort else Host.objects.all()
-    spared = alike.exclude(pk__in=exposed.values("host_id")).filter(dynos__isnull=False).distinct()
-    ids = list(spared.values_list("pk", flat=True)[:2000])
+    """Hosts that the deploy never touched, or skipped: that they are well speaks for it. Silent ones do not count."""
+    hosts, which = _spared(incident, deploy)
+    ids = list(hosts.exclude(pk__in=silent_hosts(now).values("pk")).values_list("pk", flat=True)[:MOST_HOSTS])
     if not ids:
         return
-    crashed = CrashMinute.objects.filter(host_id__in=ids, minute__gte=incident.began_at)
-    hit = crashed.aggregate(hosts=Count("host", distinct=True), crashes=Sum("count"))
-    alike_words = f"with {cohort_words(incident.cohort)} " if incident.cohort else ""
-    text = (
-        f"{count(len(ids), 'host')} {alike_words}not touched by {incident.subject}: "
-        f"{hit['crashes'] or 0} crashes on {hit['hosts']} of them since it began."
+    crashed = CrashMinute.objects.filter(host_id__in=ids, first_at__gte=incident.began_at)
+    hit = crashed.filter(minute__gte=incident.began_at.replace(second=0, microsecond=0)).aggregate(
+        hosts=Count("host", distinct=True), crashes=Sum("count")
     )
-    bearing = Evidence.Bearing.FOR if 2 * hit["hosts"] <= len(ids) else Evidence.Bearing.AGAINST
-    _keep(incident, "spared", bearing, text, {"hosts": len(ids), "hit": hit["hosts"], "crashes": hit["crashes"]}, now)
+    crashes = hit["crashes"] or 0
+    text = f"{count(len(ids), 'host')} {which}: {count(crashes, 'crash', 'crashes')} on {hit['hosts']} of them since."
+    bearing = Evidence.Bearing.FOR if 2 * hit["hosts"] <= len(ids) else Evidence.Bearing.NEUTRAL
+    _keep(incident, "spared", bearing, text, {"hosts": len(ids), "hit": hit["hosts"], "crashes": crashes}, now)
 
 
-def _keep(incident: Incident, kind: str, bearing: str, summary: str, data: dict[str, Any], now: datetime) -> None:
-    row = Evidence.objects.filter(incident=incident, kind=kind, host__isnull=True).first()
+def _spared(incident: Incident, deploy: Deploy) -> tuple[QuerySet[Host], str]:
+    """Hosts of the cohort that it did not touch, where there are any; else those that it skipped."""
+    touched = HostDeploy.objects.filter(deploy=deploy).exclude(outcome=SKIPPED).values("host_id")
+    running = Host.objects.filter(dynos__isnull=False).exclude(pk__in=touched).distinct().order_by("pk")
+    if incident.cohort:
+        alike = running.filter(attributes__contains=incident.cohort)
+        if alike.exists():
+            return alike, f"with {cohort_words(incident.cohort)} that {incident.subject} did not touch"
+    skipped = running.filter(host_deploys__deploy=deploy, host_deploys__outcome=SKIPPED)
+    return skipped, f"that {incident.subject} skipped"
+
+
+def _keep_kernels(incident: Incident, now: datetime) -> None:
+    """What the kernels of the named hosts said since it began, a row a host."""
+    named = incident.incident_hosts.filter(until_at__isnull=True).values("host_id")
+    lines = KernelLine.objects.filter(host_id__in=named, at__gte=incident.began_at, kind__in=DAMAGE_LINES)
+    rows = lines.values("host_id", "host__name").annotate(lines=Count("pk"), last=Max("line")).order_by("host_id")
+    for row in rows[:MOST_KERNELS]:
+        text = f"{row['host__name']}: {count(row['lines'], 'kernel error')} of an image since, such as {row['last']!r}."
+        _keep(incident, "kernel", Evidence.Bearing.FOR, text, {"lines": row["lines"]}, now, host_id=row["host_id"])
+    hidden = KernelLine.objects.filter(host_id__in=named, at__gte=incident.began_at, kind="suppressed")
+    if hosts := hidden.aggregate(hosts=Count("host", distinct=True))["hosts"]:
+        text = f"The kernels of {count(hosts, 'host')} say that they saw more crashes than they logged."
+        _keep(incident, "suppressed", Evidence.Bearing.NEUTRAL, text, {"hosts": hosts}, now)
+
+
+def _keep(
+    incident: Incident,
+    kind: str,
+    bearing: str,
+    summary: str,
+    data: dict[str, Any],
+    now: datetime,
+    host_id: int | None = None,
+) -> None:
+    about = Q(host__isnull=True) if host_id is None else Q(host_id=host_id)
+    row = Evidence.objects.filter(about, incident=incident, kind=kind).first()
     if row is None:
         Evidence.objects.create(
-            incident=incident, kind=kind, bearing=bearing, summary=summary, data=data, observed_at=now
+            incident=incident, host_id=host_id, kind=kind, bearing=bearing, summary=summary, data=data, observed_at=now
         )
     elif (row.bearing, row.summary) != (bearing, summary):
         Evidence.objects.filter(pk=row.pk).update(bearing=bearing, summary=summary, data=data, observed_at=now)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import F, Q
 
 from fleet.lifecycle import DynoState
-from fleet.models import App, CrashKind, CrashMinute, Deploy, Dyno, Host, HostDeploy
+from fleet.models import App, CrashKind, CrashMinute, Deploy, Dyno, Host, HostDeploy, KernelLine
 from incidents.correlation import facts
 from incidents.models import Evidence
 
@@ -16,6 +16,7 @@ KIND_NAMES = {
     CrashKind.EXIT: "exit", CrashKind.OUT_OF_MEMORY: "oom", CrashKind.ABORT: "abrt", CrashKind.SEGV: "segv",
     CrashKind.BUS: "bus", CrashKind.ILL: "ill", CrashKind.FPE: "fpe",
 }  # fmt: skip
+DAMAGE_LINES = ("loop_io_error", "fs_error")
 NOT_PLACED = frozenset({DynoState.STOPPED.value, DynoState.LOST.value})
 Place = tuple[str, str, str | None]
 Fact = facts.Deploy | facts.HostDeploy | facts.Crash | facts.Evidence
@@ -138,14 +139,34 @@ class DeployReader:
 
 
 class EvidenceReader:
-    """Verifications that found damage."""
+    """What hosts said themselves: verifications that found damage, and kernels' errors of images."""
 
     def __init__(self, since: datetime) -> None:
         self.since = since
         self._last_key = 0
+        self._lines_from = since
+        self._lines_read: set[int] = set()
 
-    def new(self) -> list[facts.Evidence]:
-        """What was found since the last call."""
+    def new(self, now: datetime) -> list[facts.Evidence]:
+        """What was said since the last call."""
+        return [*self._verifications(), *self._kernel_lines(now)]
+
+    def _kernel_lines(self, now: datetime) -> list[facts.Evidence]:
+        """By key, and by time too: a line may be committed after one with a higher key."""
+        last = max(self._lines_read, default=0)
+        rows = KernelLine.objects.filter(kind__in=DAMAGE_LINES, at__gte=self.since)
+        found, read = [], set()
+        for key, host, at, kind, line in rows.filter(Q(pk__gt=last) | Q(at__gte=self._lines_from)).values_list(
+            "pk", "host__name", "at", "kind", "line"
+        ):
+            read.add(key)
+            if key not in self._lines_read:
+                found.append(facts.Evidence(host, at.timestamp(), kind, line))
+        self._lines_read = read or self._lines_read
+        self._lines_from = now - OVERLAP
+        return found
+
+    def _verifications(self) -> list[facts.Evidence]:
         rows = Evidence.objects.filter(pk__gt=self._last_key, observed_at__gte=self.since, host__isnull=False)
         found = []
         wanted = rows.filter(kind="verification", data__finding="damaged").order_by("pk")

@@ -73,7 +73,7 @@ class Watcher:
         for host, app, stack, number in self._dynos.new(now):
             correlator.set_dynos(host, app, stack, number)
         deploys, host_deploys = self._deploys.new(now)
-        return [*deploys, *host_deploys, *self._evidence.new(), *self._crashes.new(now)]
+        return [*deploys, *host_deploys, *self._evidence.new(now), *self._crashes.new(now)]
 
 
 def correlation_settings() -> Settings:

@@ -2,12 +2,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
+from django.db import connection
 
-from fleet.models import CrashMinute
+from fleet.models import CrashMinute, KernelLine
 from incidents import watch
 from incidents.correlation.verdict import Verdict
 from incidents.models import Evidence, Incident, TimelineEntry
+from incidents.tasks import watching
 from incidents.timeline.record import is_whole
+from incidents.watching import opening
 from incidents.watching.opening import carry_out
 from incidents.watching.watcher import Watcher
 from tests.incidents.fleet_in_trouble import NEW, Fleet
@@ -169,3 +173,63 @@ def test_silent_feeds_are_said(troubled_fleet: Fleet) -> None:
     assert [h.name for h in watch.silent_hosts(troubled_fleet.now)] == ["h00"]
     troubled_fleet.pass_ticks(1, dying=0.2)
     assert Incident.objects.get().numbers["silent"] == ["h00"]
+
+
+def test_kernel_errors_become_evidence_and_reach_the_correlation(troubled_fleet: Fleet) -> None:
+    at = troubled_fleet.now
+    for number in range(3):
+        line = f"I/O error, dev loop{number}"
+        KernelLine.objects.create(host=troubled_fleet.hosts[1], at=at, kind="loop_io_error", line=line)
+    KernelLine.objects.create(host=troubled_fleet.hosts[2], at=at, kind="suppressed", line="12 callbacks suppressed")
+    troubled_fleet.pass_ticks(2, dying=0.2)
+    evidence = Evidence.objects.get(kind="kernel")
+    assert (evidence.host, evidence.bearing, evidence.data) == (troubled_fleet.hosts[1], "for", {"lines": 3})
+    assert Evidence.objects.get(kind="suppressed").bearing == "neutral"
+    best = Incident.objects.get().suspects.first()
+    assert best is not None
+    assert any("kernel errors after the deploy on 1 hosts" in words for words in best.speaks_for)
+
+
+def test_spared_hosts_speak_for_the_deploy_but_silent_ones_do_not(troubled_fleet: Fleet) -> None:
+    assert Evidence.objects.get(kind="spared").data["hosts"] == 6
+    silent = troubled_fleet.hosts[5]
+    silent.address, silent.host_key, silent.trouble = "127.0.0.1", "ssh-ed25519 AAAA", "timed out"
+    silent.save()
+    troubled_fleet.pass_ticks(1, dying=0.2)
+    evidence = Evidence.objects.get(kind="spared")
+    assert (evidence.data["hosts"], evidence.bearing) == (5, "for")
+    assert evidence.summary.startswith("5 hosts that d3 skipped: ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_one_ticks_at_a_time() -> None:
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [watch.ADVISORY_LOCK])
+    now = Fleet().now
+    assert watch.tick(now=now, watcher=Watcher()) is None
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [watch.ADVISORY_LOCK])
+    other.close()
+    assert watch.tick(now=now, watcher=Watcher()) is not None
+
+
+def test_what_could_not_be_written_is_opened_by_the_next_tick(
+    quiet_fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("the database went away")
+
+    quiet_fleet.pass_ticks(2)
+    quiet_fleet.redeploy("d3")
+    monkeypatch.setattr(opening, "record", fail)
+    with pytest.raises(RuntimeError):
+        quiet_fleet.pass_ticks(20, dying=0.2)
+    monkeypatch.undo()
+    quiet_fleet.pass_ticks(1, dying=0.2)
+    assert Incident.objects.get().subject == "d3"
+
+
+def test_the_schedule_names_the_task() -> None:
+    assert "incidents.tasks.watching.tick" in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert watching.tick.name == "incidents.tasks.watching.tick"

@@ -12,6 +12,7 @@ LEAD = timedelta(minutes=20)
 MOST_BARS, MOST_HOSTS = 180, 40
 NAMED, OTHERS = "named", "others"
 LEVELS = 5
+BASE = 250.0
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,15 @@ def crashes_plot(draft: Draft) -> str:
     for minute, host, crashes in _crashes(window):
         counts[NAMED if host in draft.hosts else OTHERS][window.bin_of(minute)] += crashes
     top = max(1, *(n + o for n, o in zip(counts[NAMED], counts[OTHERS], strict=True)))
-    height, base = 190.0, 210.0
+    height, base = 180.0, BASE
     bars = [_bars(counts[OTHERS], [0] * window.bins, top, height, base, OTHERS)]
     bars.append(_bars(counts[NAMED], counts[OTHERS], top, height, base, NAMED))
-    marks = "".join(_mark(window.place(at), label, place) for place, (at, label) in enumerate(_marks(draft)))
+    marks = "".join(_mark(window.place(at), label, place) for place, (at, label) in enumerate(_marks(draft, window)))
     axis = f'<text x="{LEFT - 8}" y="{base - height + 4}" text-anchor="end">{top}</text>'
     axis += f'<text x="{LEFT - 8}" y="{base}" text-anchor="end">0</text>{_time_axis(window, base)}'
     peak = sum(counts[NAMED]), sum(counts[OTHERS])
     label = f"Crashes over time: {peak[0]} on the named hosts, {peak[1]} on the others"
-    return _svg(240, label, "".join(bars) + marks + axis)
+    return _svg(BASE + 28, label, "".join(bars) + marks + axis)
 
 
 def hosts_plot(draft: Draft) -> str:
@@ -79,14 +80,13 @@ def _crashes(window: Window) -> list[tuple[datetime, str, int]]:
     return list(rows.values_list("minute", "host__name", "count"))
 
 
-def _marks(draft: Draft) -> list[tuple[datetime, str]]:
+def _marks(draft: Draft, window: Window) -> list[tuple[datetime, str]]:
     incident = draft.incident
+    named = {incident.opened_at: "opened", incident.acknowledged_at: "acknowledged"}
+    named |= {incident.mitigated_at: "mitigated", incident.resolved_at: "closed"}
     marks = [(incident.deploy.started_at, incident.deploy.key)] if incident.deploy else []
-    named = [(incident.opened_at, "opened"), (incident.acknowledged_at, "acknowledged")]
-    named += [(incident.mitigated_at, "mitigated"), (incident.resolved_at, "closed")]
-    marks += [(at, label) for at, label in named if at]
-    start = window_of(draft).start
-    return [(at, label) for at, label in marks if at >= start]
+    marks += [(at, label) for at, label in named.items() if at]
+    return [(at, label) for at, label in marks if at >= window.start]
 
 
 def _touched(draft: Draft) -> dict[str, datetime]:
@@ -108,9 +108,11 @@ def _bars(counts: list[int], below: list[int], top: int, height: float, base: fl
 
 
 def _mark(place: float, label: str, number: int) -> str:
-    x, y = _x(place), 10 + 12 * (number % 3)
-    line = f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="210"/>'
-    return f'{line}<text class="label" x="{x + 3:.1f}" y="{y + 8}">{escape(label)}</text>'
+    x, y = _x(place), 12 * number
+    line = f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{BASE}"/>'
+    side, anchor = (-3, "end") if place > 0.5 else (3, "start")
+    text = f'<text class="label" x="{x + side:.1f}" y="{y + 9}" text-anchor="{anchor}">{escape(label[:40])}</text>'
+    return line + text
 
 
 def _row(place: int, host: str, counts: list[int], top: int, window: Window, touched_at: datetime | None) -> str:
