@@ -1,6 +1,6 @@
 """Names to ids, made where they are new. Safe when several do it at once: the database decides who was first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,17 +12,17 @@ from fleet.models import App, Host, Stack, StackImage
 
 def host_ids(names: Iterable[str], *, now: datetime) -> dict[str, int]:
     """Ids of hosts. Those never heard of are made as `unknown`: they crash, so they are there."""
-    return _ids(Host.objects.all(), {name: Host(name=name, state=HostState.UNKNOWN, added_at=now) for name in names})
+    return _ids(Host.objects.all(), names, lambda name: Host(name=name, state=HostState.UNKNOWN, added_at=now))
 
 
 def app_ids(names: Iterable[str]) -> dict[str, int]:
     """Ids of apps."""
-    return _ids(App.objects.all(), {name: App(name=name) for name in names})
+    return _ids(App.objects.all(), names, lambda name: App(name=name))
 
 
 def stack_ids(names: Iterable[str]) -> dict[str, int]:
     """Ids of stacks."""
-    return _ids(Stack.objects.all(), {name: Stack(name=name) for name in names})
+    return _ids(Stack.objects.all(), names, lambda name: Stack(name=name))
 
 
 def image_ids(images: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
@@ -36,11 +36,12 @@ def image_ids(images: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
     return known
 
 
-def _ids(named: QuerySet[Any], wanted: Mapping[str, Model]) -> dict[str, int]:
+def _ids(named: QuerySet[Any], names: Iterable[str], make: Callable[[str], Model]) -> dict[str, int]:
+    wanted = set(names)
     known = _known(named, list(wanted))
     # In the order of their names, so that two who make the same ones never wait for each other crosswise.
-    if missing := sorted(set(wanted) - set(known)):
-        named.bulk_create([wanted[name] for name in missing], ignore_conflicts=True)
+    if missing := sorted(wanted - set(known)):
+        named.bulk_create([make(name) for name in missing], ignore_conflicts=True)
         known |= _known(named, missing)
     return known
 
