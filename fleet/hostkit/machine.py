@@ -22,6 +22,7 @@ from .receipts import read_receipt
 from .shim import Spawner
 
 MOST_CRASHES = 1000
+MOST_LINES = 500
 
 
 class RealMachine(Machine):
@@ -161,13 +162,11 @@ class RealMachine(Machine):
         if type(limit) is not int or not 0 < limit <= MOST_CRASHES:
             raise Refused("bad_request", "limit must be a whole number from 1 to {}".format(MOST_CRASHES))
         found, segment, offset = read_crashes(self.folders.root, segment, offset, limit)
-        lines = self.kernel.lines(number)[:MOST_CRASHES]
-        since = images.mounting_since(self.folders)
-        said = concerning(
-            [line for line in lines if line.at >= since], own_loops(self.folders.mounts), self._pids(found)
-        )
-        newest = lines[-1].number if lines else max(number, self.kernel.last_number)
-        return {"crashes": found, "kernel": said, "cursor": _to_cursor(segment, offset, newest)}
+        since, loops = images.mounting_since(self.folders), own_loops(self.folders.mounts)
+        lines = [line for line in self.kernel.lines(number) if line.at >= since]
+        said = concerning(lines, loops, self._pids(found))
+        newest = max(number, self.kernel.last_number) if len(said) <= MOST_LINES else said[MOST_LINES - 1]["number"]
+        return {"crashes": found, "kernel": said[:MOST_LINES], "cursor": _to_cursor(segment, offset, newest)}
 
     def _pids(self, found: List[Json]) -> Set[int]:
         """The processes of dynos that live or have just died."""

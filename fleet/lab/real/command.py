@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 
 
-class CommandFailed(RuntimeError):
+class CommandFailed(RuntimeError):  # noqa: N818 - it says what happened
     """A program of the system ended with an error; the text says which and why."""
 
 

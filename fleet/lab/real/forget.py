@@ -24,14 +24,15 @@ def forget_files(root: Path) -> None:
 
 
 def main() -> None:
-    """First the devices' pages, then the files'."""
+    """First the files' pages, while their names can still be read, then the devices' pages."""
     top = sys.argv[1].rstrip("/") + "/"
     lines = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for words in lines:
-        if words[4].startswith(top):
-            with Path(words[words.index("-") + 2]).open("rb") as device:
-                fcntl.ioctl(device, FLUSH_BUFFERS)
-            forget_files(Path(words[4]))
+    mounts = [(words[4], words[words.index("-") + 2]) for words in lines if words[4].startswith(top)]
+    for point, _ in mounts:
+        forget_files(Path(point))
+    for _, source in mounts:
+        with Path(source).open("rb") as device:
+            fcntl.ioctl(device, FLUSH_BUFFERS)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class RealHost:
         """Put keys, the host program, its settings and the app there."""
         (self.root / "slugs" / "default").mkdir(parents=True)
         shutil.copy2(program, self.root / "slugs" / "default" / "run")
-        settings = {"host": self.name, "attributes": self.attributes, "tools": self.attributes["tools"]}
+        settings: dict[str, Any] = {"host": self.name, "attributes": self.attributes, "tools": self.attributes["tools"]}
         settings |= {"memory_mb": self.memory_mb, "slots": self.slots, "dyno_environment": environment}
         (self.root / "host.json").write_text(json.dumps(settings))
         bundle.write(self.folder / "dynohost")
@@ -89,9 +89,8 @@ class RealHost:
         argv = ["nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "--propagation", "private", "--"]
         argv += [sshd, "-D", "-e", "-f", str(self.folder / "sshd_config")]
         with (self.folder / "sshd.log").open("ab") as log:
-            self.server = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            self.server = subprocess.Popen(argv, start_new_session=True, **streams)
 
     def wait_until_ready(self) -> None:
         """Until its server listens."""

@@ -106,11 +106,8 @@ class RealLab:
 
     def _planned(self, wiring: network.Network) -> Iterator[RealHost]:
         size = self.size
-        kinds = (
-            [("1.9", "autumn")] * size.old_hosts
-            + [("2.0", "winter")] * size.new_hosts
-            + [("2.0", "fresh")] * size.fresh_hosts
-        )
+        kinds = [("1.9", "autumn")] * size.old_hosts + [("2.0", "winter")] * size.new_hosts
+        kinds += [("2.0", "fresh")] * size.fresh_hosts
         for number, (tools, provisioned) in enumerate(kinds, start=1):
             name = f"host-{number:02d}"
             attributes = {"tools": tools, "zone": "abc"[number % 3], "provisioned": provisioned}
@@ -141,13 +138,14 @@ class RealLab:
         return {"PAUSE_MS": str(self.pause_ms), "BOOT_MS": "500", "FAULT_PER_MILLION": str(round(share * 1e6))}
 
     def _shares(self, other_image: str) -> list[list[dict[str, Any]]]:
-        """The dynos of each host: apps spread over hosts, every fifth dyno on the other stack; fresh hosts have none."""
+        """The dynos of each host: apps spread over hosts, every fifth on the other stack; fresh hosts have none."""
         filled = self.size.old_hosts + self.size.new_hosts
         shares: list[list[dict[str, Any]]] = [[] for _ in range(self.size.hosts)]
         for number in range(filled * self.size.dynos_a_host):
-            app = number // 3 % self.size.apps + 1
+            host, place = number % filled, number // filled
+            app = (3 * host + place) % self.size.apps + 1
             other = app % 5 == 0
-            shares[number % filled].append(
+            shares[host].append(
                 {
                     "dyno": f"web.{1000 + number}",
                     "app": f"app-{app:02d}",

@@ -1,4 +1,4 @@
-"""A lab's network: a namespace with a switch, one namespace a host, one address for this machine. Named by its folder."""
+"""A lab's network: a namespace with a switch, one namespace a host, one address for us. All named by its folder."""
 
 import contextlib
 import hashlib
