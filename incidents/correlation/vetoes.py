@@ -127,8 +127,8 @@ def _follows(candidate: Candidate, settings: Settings) -> bool:
 
 
 def standing(findings: list[Finding]) -> Ruling:
-    """The strictest ruling of all."""
-    rulings = {finding.ruling for finding in findings}
+    """The strictest ruling of all; what was not examined has to wait."""
+    rulings = {finding.ruling for finding in findings} or {Ruling.WAIT}
     return next(ruling for ruling in (Ruling.REFUSE, Ruling.WAIT, Ruling.PASS) if ruling in rulings)
 
 
