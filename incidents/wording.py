@@ -104,6 +104,8 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def hosts_changed(added: Sequence[str], removed: Sequence[str], named: int) -> str:
     """What the timeline says when the hosts of an incident change."""
+    if len(added) == named and not removed:
+        return f"{count(named, 'host')} named: {some_names(added)}."
     parts = []
     if added:
         parts.append(f"{count(len(added), 'host')} added: {some_names(added)}")

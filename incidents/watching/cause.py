@@ -7,6 +7,7 @@ from django.conf import settings
 
 from fleet.models import CrashKind, CrashMinute, Deploy, Host, HostDeploy
 from incidents.correlation.verdict import Board, Suspect, Verdict
+from incidents.timeline.chain import settled
 from incidents.wording import Cause
 
 HARD = frozenset({CrashKind.ABORT, CrashKind.SEGV, CrashKind.BUS, CrashKind.ILL, CrashKind.FPE})
@@ -34,7 +35,7 @@ def cause_of(verdict: Verdict, deploy: Deploy | None, board: Board) -> Cause:
 def numbers_of(verdict: Verdict, deploy: Deploy | None, board: Board) -> dict[str, Any]:
     """The numbers of a verdict, as the incident keeps them."""
     tied = tied_suspect(verdict, board)
-    return {
+    numbers = {
         "score": round(verdict.score, 2),
         "rate_ratio": round(verdict.rate_ratio, 2),
         "interval": [round(bound, 2) for bound in verdict.interval],
@@ -47,6 +48,7 @@ def numbers_of(verdict: Verdict, deploy: Deploy | None, board: Board) -> dict[st
         "tied_with": tied.deploy if tied else "",
         "standing": True,
     }
+    return dict(settled(numbers))
 
 
 def exposed_hosts(verdict: Verdict, deploy: Deploy | None) -> int:

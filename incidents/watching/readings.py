@@ -145,6 +145,7 @@ class EvidenceReader:
         self.since = since
         self._last_key = 0
         self._lines_from = since
+        self._last_line = 0
         self._lines_read: set[int] = set()
 
     def new(self, now: datetime) -> list[facts.Evidence]:
@@ -153,16 +154,15 @@ class EvidenceReader:
 
     def _kernel_lines(self, now: datetime) -> list[facts.Evidence]:
         """By key, and by time too: a line may be committed after one with a higher key."""
-        last = max(self._lines_read, default=0)
         rows = KernelLine.objects.filter(kind__in=DAMAGE_LINES, at__gte=self.since)
         found, read = [], set()
-        for key, host, at, kind, line in rows.filter(Q(pk__gt=last) | Q(at__gte=self._lines_from)).values_list(
-            "pk", "host__name", "at", "kind", "line"
-        ):
+        for key, host, at, kind, line in rows.filter(
+            Q(pk__gt=self._last_line) | Q(at__gte=self._lines_from)
+        ).values_list("pk", "host__name", "at", "kind", "line"):
             read.add(key)
             if key not in self._lines_read:
                 found.append(facts.Evidence(host, at.timestamp(), kind, line))
-        self._lines_read = read or self._lines_read
+        self._lines_read, self._last_line = read, max(read | {self._last_line})
         self._lines_from = now - OVERLAP
         return found
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
+from django.db.models import QuerySet, Sum
+
 from fleet.models import CrashMinute, HostDeploy
 from incidents.postmortems.draft import Draft
 
@@ -45,8 +47,11 @@ def crashes_plot(draft: Draft) -> str:
     """Crashes over time on the named hosts and on the others, with what happened marked."""
     window = window_of(draft)
     counts = {NAMED: [0] * window.bins, OTHERS: [0] * window.bins}
-    for minute, host, crashes in _crashes(window):
-        counts[NAMED if host in draft.hosts else OTHERS][window.bin_of(minute)] += crashes
+    named = dict(_by_minute(window, draft.hosts))
+    for minute, crashes in _by_minute(window):
+        bin_, of_named = window.bin_of(minute), named.get(minute, 0)
+        counts[NAMED][bin_] += of_named
+        counts[OTHERS][bin_] += crashes - of_named
     top = max(1, *(n + o for n, o in zip(counts[NAMED], counts[OTHERS], strict=True)))
     height, base = 180.0, BASE
     bars = [_bars(counts[OTHERS], [0] * window.bins, top, height, base, OTHERS)]
@@ -62,10 +67,11 @@ def crashes_plot(draft: Draft) -> str:
 def hosts_plot(draft: Draft) -> str:
     """Hosts by time, the most crashes on top; a tick where the suspected deploy touched the host."""
     window = window_of(draft)
-    counts: dict[str, list[int]] = {host: [0] * window.bins for host in draft.hosts}
-    for minute, host, crashes in _crashes(window):
-        counts.setdefault(host, [0] * window.bins)[window.bin_of(minute)] += crashes
-    hosts = sorted(counts, key=lambda host: (host not in draft.hosts, -sum(counts[host]), host))[:MOST_HOSTS]
+    hosts = _shown_hosts(draft, window)
+    counts: dict[str, list[int]] = {host: [0] * window.bins for host in hosts}
+    rows_of = _in(window).filter(host__name__in=hosts).values_list("minute", "host__name", "count")
+    for minute, host, crashes in rows_of:
+        counts[host][window.bin_of(minute)] += crashes
     top = max([1, *(max(counts[host]) for host in hosts)])
     touched = _touched(draft)
     rows = "".join(_row(place, host, counts[host], top, window, touched.get(host)) for place, host in enumerate(hosts))
@@ -74,10 +80,23 @@ def hosts_plot(draft: Draft) -> str:
     return _svg(base + 28, label, rows + _time_axis(window, base))
 
 
-def _crashes(window: Window) -> list[tuple[datetime, str, int]]:
+def _in(window: Window) -> QuerySet[CrashMinute]:
     end = window.start + window.bins * window.width
-    rows = CrashMinute.objects.filter(minute__gte=window.start, minute__lt=end)
-    return list(rows.values_list("minute", "host__name", "count"))
+    return CrashMinute.objects.filter(minute__gte=window.start, minute__lt=end)
+
+
+def _by_minute(window: Window, hosts: list[str] | None = None) -> list[tuple[datetime, int]]:
+    rows = _in(window) if hosts is None else _in(window).filter(host__name__in=hosts)
+    return list(rows.values("minute").annotate(crashes=Sum("count")).values_list("minute", "crashes"))
+
+
+def _shown_hosts(draft: Draft, window: Window) -> list[str]:
+    """The named hosts first, then those with the most crashes, as many as fit."""
+    ranked = _in(window).values("host__name").annotate(crashes=Sum("count")).order_by("-crashes", "host__name")
+    names = ranked.values_list("host__name", flat=True)
+    named = list(names.filter(host__name__in=draft.hosts)[:MOST_HOSTS])
+    named += [host for host in draft.hosts if host not in named]
+    return [*named, *names.exclude(host__name__in=draft.hosts)[:MOST_HOSTS]][:MOST_HOSTS]
 
 
 def _marks(draft: Draft, window: Window) -> list[tuple[datetime, str]]:
