@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from fleet.ssh.errors import CallError, NotStarted
 from fleet.ssh.evidence import clean
 from fleet.ssh.keys import PinnedKey, fingerprint, pinned
 from fleet.ssh.limits import Limits
+
+# Every failure reaches the caller as an outcome; the library would add ten lines to the log for each connection.
+asyncssh.set_log_level(logging.WARNING)
 
 
 class Doorkeeper(asyncssh.SSHClient):
