@@ -1,0 +1,38 @@
+"""Figures of incidents and deploys, from the fleet's roll-ups."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleet.charts import Chart, Marker, exposure_chart, heat_chart, pulse_chart
+from fleet.exposure import Exposure, exposure_of
+from fleet.models import Deploy
+from fleet.queries import deploys_since, fleet_pulse, hottest_hosts
+
+SPAN = timedelta(hours=2)
+
+
+def fleet_charts(*, now: datetime) -> list[Chart]:
+    """The fleet's pulse with its deploys, and the hosts that stand out."""
+    pulse = fleet_pulse(now=now, span=SPAN)
+    markers = [Marker(deploy.started_at, f"{deploy.kind} {deploy.key}") for deploy in deploys_since(now - SPAN)]
+    charts = [
+        pulse_chart(
+            minutes=pulse.minutes, hard=pulse.hard, other=pulse.other, recorded_until=pulse.recorded_until,
+            markers=markers,
+        )
+    ]  # fmt: skip
+    heat = hottest_hosts(now=now)
+    if heat.hosts:
+        charts.append(heat_chart(hosts=heat.hosts, minutes=heat.minutes, counts=heat.counts, excess=heat.excess))
+    return charts
+
+
+def deploy_chart(deploy: Deploy, *, cohort: Mapping[str, Any], now: datetime) -> tuple[Chart | None, Exposure | None]:
+    """Exposed against not exposed, and the numbers behind it; nothing while the deploy has reached no host."""
+    exposure = exposure_of(deploy, cohort=cohort, now=now)
+    if exposure is None:
+        return None, None
+    sides = [*exposure.exposed, exposure.unexposed]
+    curves = [(curve.name, curve.lags, curve.rates) for curve in sides if curve.hosts]
+    return exposure_chart(curves=curves, key="exposure"), exposure

@@ -1,0 +1,194 @@
+"""What the pages ask about incidents."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from fleet.lifecycle import MigrationState, MoveState
+from fleet.models import Deploy, HostDeploy, Migration
+from incidents.lifecycle import RunState, StepState
+from incidents.models import Gate, Incident, RunbookRun, RunStep, Suspect, TimelineEntry
+
+IN_FLIGHT = [MoveState.STARTING.value, MoveState.STARTED.value, MoveState.HEALTHY.value, MoveState.COMMITTED.value]
+ENTRIES = 80
+
+
+def listed(state: str, page: str) -> Page[Incident]:
+    """A page of incidents, newest first: the ongoing ones, or all."""
+    incidents = Incident.objects.all() if state == "all" else Incident.objects.ongoing()
+    return Paginator(with_hosts(incidents).order_by("-opened_at"), 30).get_page(page)
+
+
+def with_hosts(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """With the number of hosts each names now."""
+    named = Count("incident_hosts", filter=Q(incident_hosts__until_at__isnull=True), distinct=True)
+    return incidents.select_related("deploy", "stack").annotate(host_count=named)
+
+
+def ongoing_with_steps() -> list[Incident]:
+    """Ongoing incidents, the worst and newest first, each with its live run as `live_runs`."""
+    live = RunbookRun.objects.filter(state__in=RunState.live()).prefetch_related("steps")
+    rows = with_hosts(Incident.objects.ongoing()).prefetch_related(Prefetch("runs", live, to_attr="live_runs"))
+    return sorted(rows.order_by("-opened_at")[:20], key=lambda incident: _RANK.get(incident.severity, 9))
+
+
+_RANK = {"major": 0, "minor": 1, "notice": 2}
+
+
+def latest_run(incident: Incident) -> RunbookRun | None:
+    """The run under way, or else the last one."""
+    return incident.runs.prefetch_related("steps").order_by("-pk").first()
+
+
+def step_in_turn(steps: Sequence[RunStep]) -> RunStep | None:
+    """The first step that has not ended."""
+    ended = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.CANCELLED)
+    return next((step for step in steps if step.state not in ended), None)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a migration has come."""
+
+    migration: Migration
+    counts: dict[str, int]
+    moves: list[Any]
+    seconds: float
+
+    @property
+    def total(self) -> int:
+        """All moves."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """Dynos that run on a fresh host alone."""
+        return self.counts.get(MoveState.DONE.value, 0)
+
+    @property
+    def failed(self) -> int:
+        """Moves given up."""
+        return self.counts.get(MoveState.FAILED.value, 0)
+
+    @property
+    def unknown(self) -> int:
+        """Moves of which a host did not say what became of them."""
+        return self.counts.get(MoveState.UNKNOWN.value, 0)
+
+    @property
+    def in_flight(self) -> int:
+        """Dynos on their way."""
+        return sum(self.counts.get(state, 0) for state in IN_FLIGHT)
+
+    @property
+    def per_minute(self) -> float:
+        """Dynos moved a minute so far."""
+        return 60 * self.done / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far; None while there is none, or nothing is left."""
+        left = self.total - self.done - self.failed - self.counts.get(MoveState.CANCELLED.value, 0)
+        return left * self.seconds / self.done if self.done and left > 0 else None
+
+    @property
+    def may(self) -> set[str]:
+        """What a person may do with it now."""
+        acts = {
+            MigrationState.RUNNING: {"pause", "cancel"}, MigrationState.PAUSED: {"resume", "cancel"},
+        }.get(MigrationState(self.migration.state), set())  # fmt: skip
+        return acts | ({"retry"} if self.failed and self.migration.state != MigrationState.CANCELLED else set())
+
+
+def progress_of(migration_id: int | None, *, now: datetime) -> Progress | None:
+    """The migration's progress; moves that want eyes come first, fifty at most."""
+    migration = Migration.objects.filter(pk=migration_id).first() if migration_id else None
+    if migration is None:
+        return None
+    counts = Counter(dict(migration.moves.order_by().values_list("state").annotate(Count("pk"))))
+    loud = [MoveState.FAILED.value, MoveState.UNKNOWN.value, *IN_FLIGHT]
+    rows = migration.moves.select_related("dyno", "source", "target")
+    moves = list(rows.filter(state__in=loud).order_by("position")[:50])
+    moves += list(rows.exclude(state__in=loud).order_by("-finished_at", "position")[: max(0, 12 - len(moves))])
+    began, ended = migration.started_at or now, migration.finished_at or now
+    return Progress(migration, dict(counts), moves, max(0.0, (ended - began).total_seconds()))
+
+
+@dataclass(frozen=True)
+class TimelinePart:
+    """Some entries, newest first; `older` is where the part before them begins."""
+
+    entries: list[TimelineEntry]
+    kinds: list[str]
+    kind: str
+    older: int | None
+
+
+def timeline_part(incident: Incident, *, kind: str = "", before: str = "") -> TimelinePart:
+    """The newest entries, of one kind where one is asked for, before a sequence where one is given."""
+    entries = incident.timeline.order_by("-sequence")
+    kinds = sorted(incident.timeline.order_by().values_list("kind", flat=True).distinct())
+    entries = entries.filter(kind=kind) if kind in kinds else entries
+    entries = entries.filter(sequence__lt=int(before)) if before.isdigit() else entries
+    found = list(entries[: ENTRIES + 1])
+    older = found[ENTRIES - 1].sequence if len(found) > ENTRIES else None
+    return TimelinePart(found[:ENTRIES], kinds, kind if kind in kinds else "", older)
+
+
+def standing_gates() -> QuerySet[Gate]:
+    """Closed gates."""
+    return Gate.objects.filter(opened_at__isnull=True).select_related("stack", "incident").order_by("closed_at")
+
+
+@dataclass(frozen=True)
+class DeployRow:
+    """A deploy with what it did on hosts, and what is thought of it."""
+
+    deploy: Deploy
+    outcomes: dict[str, int]
+    blamed_in: int | None
+    weighed_in: int | None
+
+    @property
+    def hosts(self) -> int:
+        """Hosts it reached, those it skipped included."""
+        return sum(self.outcomes.values())
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """A tone and the words."""
+        if self.blamed_in:
+            return "bad", "suspected"
+        if self.weighed_in:
+            return "warn", "weighed, not blamed"
+        if not self.hosts:
+            return "calm", "has not reached a host yet"
+        return "good", "no harm seen"
+
+
+def page_of_deploys(page: str) -> tuple[Page[Deploy], list[DeployRow]]:
+    """A page of deploys, newest first, in a fixed number of queries."""
+    deploys = Deploy.objects.select_related("stack", "image", "from_image").order_by("-started_at", "-pk")
+    found = Paginator(deploys, 30).get_page(page)
+    return found, deploy_rows(list(found))
+
+
+def deploy_rows(deploys: list[Deploy]) -> list[DeployRow]:
+    """Each with its outcomes and suspicions."""
+    outcomes: dict[int, dict[str, int]] = {deploy.pk: {} for deploy in deploys}
+    counted = HostDeploy.objects.filter(deploy__in=deploys).order_by().values_list("deploy", "outcome")
+    for key, outcome, count in counted.annotate(n=Count("pk")):
+        outcomes[key][outcome] = count
+    blamed = dict(
+        Incident.objects.filter(deploy__in=deploys)
+        .exclude(state="dismissed")
+        .order_by("pk")
+        .values_list("deploy", "pk")
+    )
+    weighed = dict(Suspect.objects.filter(deploy__in=deploys).order_by("pk").values_list("deploy", "incident"))
+    return [DeployRow(d, outcomes[d.pk], blamed.get(d.pk), weighed.get(d.pk)) for d in deploys]

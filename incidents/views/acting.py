@@ -1,0 +1,193 @@
+"""What a responder does on an incident's page: each a plain form, each a service, and back to the page."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_POST
+
+from fleet.migration import mover
+from fleet.models import App, Host, Migration, Stack
+from fleet.views.frame import acting, actor_of
+from incidents import gates, responding
+from incidents.errors import Refused
+from incidents.models import Incident, RunbookRun, RunStep
+from incidents.runbooks import engine
+
+Act = Callable[[HttpRequest, Incident], str]
+
+
+def carry_out(request: HttpRequest, act: Callable[[], str]) -> None:
+    """Does it, and tells the person what came of it."""
+    try:
+        done = act()
+    except Refused as refused:
+        messages.error(request, refused.message)
+    else:
+        if done:
+            messages.success(request, done)
+
+
+def _acknowledge(request: HttpRequest, found: Incident) -> str:
+    responding.acknowledge_incident(incident=found, actor=actor_of(request), now=timezone.now())
+    return "You have taken this incident."
+
+
+def _mitigate(request: HttpRequest, found: Incident) -> str:
+    responding.mitigate_incident(incident=found, actor=actor_of(request), now=timezone.now())
+    return "Marked as mitigated: the harm has stopped."
+
+
+def _resolve(request: HttpRequest, found: Incident) -> str:
+    responding.resolve_incident(incident=found, actor=actor_of(request), now=timezone.now())
+    return "Resolved. The timeline below is ready to be exported."
+
+
+def _dismiss(request: HttpRequest, found: Incident) -> str:
+    reason = request.POST.get("reason", "")
+    responding.dismiss_incident(incident=found, reason=reason, actor=actor_of(request), now=timezone.now())
+    return "Dismissed."
+
+
+def _reopen(request: HttpRequest, found: Incident) -> str:
+    reason = request.POST.get("reason", "")
+    responding.reopen_incident(incident=found, reason=reason, actor=actor_of(request), now=timezone.now())
+    return "Opened again."
+
+
+def _note(request: HttpRequest, found: Incident) -> str:
+    responding.add_note(
+        incident=found, text=request.POST.get("text", ""), actor=actor_of(request), now=timezone.now(),
+        occurred_at=_when(request.POST.get("occurred_at", "")),
+    )  # fmt: skip
+    return ""
+
+
+def _report(request: HttpRequest, found: Incident) -> str:
+    app, host = request.POST.get("app", "").strip(), request.POST.get("host", "").strip()
+    responding.file_report(
+        incident=found, text=request.POST.get("text", ""), actor=actor_of(request), now=timezone.now(),
+        app=App.objects.filter(name=app).first() if app else None,
+        host=Host.objects.filter(name=host).first() if host else None,
+    )  # fmt: skip
+    return "The report stands with the evidence."
+
+
+def _start(request: HttpRequest, found: Incident) -> str:
+    run = engine.start_run(
+        incident=found, runbook=request.POST.get("runbook", ""), now=timezone.now(), actor=actor_of(request)
+    )
+    return f"Started the runbook “{run.title}”. Nothing has been done to any host."
+
+
+ACTS: dict[str, Act] = {
+    "acknowledge": _acknowledge, "mitigate": _mitigate, "resolve": _resolve, "dismiss": _dismiss, "reopen": _reopen,
+    "note": _note, "report": _report, "start": _start,
+}  # fmt: skip
+
+
+@require_POST
+@acting
+def incident_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
+    """One of the acts on an incident."""
+    found = get_object_or_404(Incident, pk=number)
+    if act not in ACTS:
+        raise Http404
+    carry_out(request, lambda: ACTS[act](request, found))
+    return redirect("incident", number=number)
+
+
+@require_POST
+@acting
+def run_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
+    """Pauses, resumes or gives up the run."""
+    run = get_object_or_404(RunbookRun, incident=number, pk=request.POST.get("run", 0))
+    service = {"pause": engine.pause_run, "resume": engine.resume_run, "cancel": engine.cancel_run}.get(act)
+    if service is None:
+        raise Http404
+    said = {"pause": "Paused: nothing new begins.", "resume": "The run goes on.", "cancel": "Gave the run up."}
+
+    def do() -> str:
+        service(run=run, now=timezone.now(), actor=actor_of(request))
+        return said[act]
+
+    carry_out(request, do)
+    return redirect("incident", number=number)
+
+
+@require_POST
+@acting
+def step_act(request: HttpRequest, number: int, step_id: int, act: str) -> HttpResponse:
+    """Confirms, tries again or passes over a step."""
+    step = get_object_or_404(RunStep.objects.select_related("run"), pk=step_id, run__incident=number)
+    now, actor, asked = timezone.now(), actor_of(request), request.POST
+
+    def do() -> str:
+        if act == "confirm":
+            choice = {name: asked[name] for name in ("choice", "note") if asked.get(name)}
+            engine.confirm_step(step=step, digest=asked.get("digest", ""), choice=choice, now=now, actor=actor)
+        elif act == "retry":
+            engine.retry_step(step=step, now=now, actor=actor)
+        elif act == "skip":
+            engine.skip_step(step=step, reason=asked.get("reason", ""), now=now, actor=actor)
+        else:
+            raise Http404
+        return ""
+
+    carry_out(request, do)
+    return redirect("incident", number=number)
+
+
+@require_POST
+@acting
+def migration_act(request: HttpRequest, number: int, migration_id: int, act: str) -> HttpResponse:
+    """Pauses, resumes or cancels a migration, or tries its failed moves again."""
+    found = get_object_or_404(Incident, pk=number)
+    migration = get_object_or_404(Migration, pk=migration_id, reference=found.reference)
+    services = {
+        "pause": mover.pause_migration, "resume": mover.resume_migration,
+        "cancel": mover.cancel_migration, "retry": mover.retry_failed,
+    }  # fmt: skip
+    if act not in services:
+        raise Http404
+
+    def do() -> str:
+        services[act](migration=migration, actor=actor_of(request), now=timezone.now())
+        return ""
+
+    carry_out(request, do)
+    return redirect("incident", number=number)
+
+
+@require_POST
+@acting
+def gate_act(request: HttpRequest, stack: str, act: str) -> HttpResponse:
+    """Closes or opens the deploy gate of a stack."""
+    found, now, reason = get_object_or_404(Stack, name=stack), timezone.now(), request.POST.get("reason", "")
+
+    def do() -> str:
+        if act == "close":
+            gates.close_gate(stack=found, incident=None, reason=reason, actor=actor_of(request), now=now)
+            return f"Closed the deploy gate of {found}: no deploy tool may go on with it."
+        gates.open_gate(stack=found, actor=actor_of(request), now=now, reason=reason)
+        return f"Opened the deploy gate of {found}."
+
+    carry_out(request, do)
+    return redirect("deploys")
+
+
+def _when(text: str) -> datetime | None:
+    """What a person typed as the time of a note, in UTC. Raises Refused."""
+    if not text.strip():
+        return None
+    try:
+        at = parse_datetime(text.strip())
+    except ValueError:
+        at = None
+    if at is None:
+        raise Refused("The time of the note is not one; write it as 2026-12-31 23:59. Nothing was recorded.")
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

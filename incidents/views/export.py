@@ -1,0 +1,24 @@
+"""Hands an incident's record out as a file."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from incidents.models import Incident
+from incidents.timeline.export import export
+
+FORMATS = ("md", "html", "json", "csv")
+
+
+@login_required
+@require_safe
+def export_incident(_request: HttpRequest, number: int, form: str) -> HttpResponse:
+    """The record in one of the formats, to be saved."""
+    if form not in FORMATS:
+        raise Http404
+    document = export(get_object_or_404(Incident, pk=number), form)
+    response = HttpResponse(document.content, content_type=document.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{document.filename}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,106 @@
+/* What makes plain pages smooth: the live sign, relative times, keys. Every page works without it. */
+"use strict";
+
+const SILENCE_MS = 25000;
+let heardAt = 0;
+let deaf = false;
+
+function showLive() {
+  const sign = document.getElementById("live");
+  if (!sign) return;
+  const live = !deaf && Date.now() - heardAt < SILENCE_MS;
+  const words = live ? "Live" : heardAt || performance.now() > 5000 ? "Not live: reload to see what is new" : "Connecting";
+  const value = live ? "yes" : words === "Connecting" ? "" : "no";
+  if (sign.dataset.live === value) return;
+  sign.dataset.live = value;
+  sign.firstElementChild.textContent = words;
+}
+
+function hear(isDeaf) {
+  heardAt = Date.now();
+  deaf = isDeaf;
+  showLive();
+}
+
+document.addEventListener("faultline-changed", () => hear(false));
+document.addEventListener("faultline-beat", () => hear(false));
+document.addEventListener("faultline-deaf", () => hear(true));
+document.addEventListener("htmx:sse:error", () => { deaf = true; heardAt ||= 1; showLive(); });
+document.addEventListener("htmx:sse:after:connection", () => hear(false));
+setInterval(showLive, 2000);
+
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+function ago(seconds) {
+  if (Math.abs(seconds) < 5) return "just now";
+  const [size, unit] = UNITS.find(([size]) => Math.abs(seconds) >= size);
+  const words = `${Math.floor(Math.abs(seconds) / size)} ${unit}`;
+  return seconds > 0 ? `${words} ago` : `in ${words}`;
+}
+
+function refreshTimes() {
+  for (const time of document.querySelectorAll("time[data-relative]")) {
+    const words = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    if (time.textContent !== words) time.textContent = words;
+  }
+}
+setInterval(refreshTimes, 5000);
+
+const GOES = { n: "/", i: "/incidents", h: "/hosts", d: "/deploys" };
+let wentAt = 0;
+
+function writing(target) {
+  return target.closest?.("input, textarea, select, [contenteditable], dialog[open]");
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || writing(event.target)) return;
+  if (Date.now() - wentAt < 1200 && GOES[event.key]) {
+    event.preventDefault();
+    location.assign(GOES[event.key]);
+  } else if (event.key === "g") {
+    wentAt = Date.now();
+  } else if (event.key === "/") {
+    event.preventDefault();
+    document.getElementById("find")?.focus();
+  } else if (event.key === "n") {
+    const note = document.getElementById("note");
+    if (note) { event.preventDefault(); note.focus(); note.scrollIntoView({ block: "center" }); }
+  } else if (event.key === "?") {
+    document.getElementById("keys")?.showModal();
+  }
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = "Copied";
+  }
+  if (event.target.closest("[data-keys]")) document.getElementById("keys").showModal();
+  const every = event.target.closest("[data-every]");
+  if (every) for (const box of document.querySelectorAll(`input[name="${every.dataset.every}"]`)) box.checked = every.checked;
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+});
+
+/* A confirmed form cannot be sent again by a second click; the rows on the server guard it in any case. */
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; });
+});
+document.addEventListener("htmx:finally:request", () => {
+  for (const button of document.querySelectorAll("form button[disabled]")) button.disabled = false;
+});
+/* What was sent is not to be sent again by accident. */
+document.addEventListener("htmx:after:swap", () => {
+  refreshTimes();
+  const form = document.querySelector("form[data-clear]");
+  if (form && document.querySelector("#words [data-tone='error']") === null && form.dataset.sent) { form.reset(); delete form.dataset.sent; }
+});
+document.addEventListener("htmx:config:request", (event) => {
+  const source = event.detail.ctx.sourceElement;
+  if (source.matches?.("form[data-clear]")) source.dataset.sent = "yes";
+});
