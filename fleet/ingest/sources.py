@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
 from fleet.ingest.formats import PARSERS
 from fleet.ingest.signatures import new_secret
 from fleet.models import WebhookSource
@@ -12,7 +14,9 @@ def create_source(*, name: str, format: str = "faultline", now: datetime) -> tup
     if format not in PARSERS:
         raise ValueError(f"Nobody reads the format {format}; known are {', '.join(sorted(PARSERS))}.")
     secret = new_secret()
-    return WebhookSource.objects.create(name=name, format=format, secret=secret, created_at=now), secret
+    with transaction.atomic():
+        source = WebhookSource.objects.create(name=name, format=format, secret=secret, created_at=now)
+    return source, secret
 
 
 def rotate_secret(*, source: WebhookSource) -> str:

@@ -26,12 +26,16 @@ JSON = st.recursive(
 )
 
 
+def facts_of(payload: Any) -> list[Any]:
+    return list(faultline.parse(payload).facts)
+
+
 def paths(payload: Any) -> Any:
     return {problem.path for problem in faultline.parse(payload).problems}
 
 
 def test_the_example_is_understood() -> None:
-    first, second = faultline.parse(faultline.EXAMPLE).facts
+    first, second = facts_of(faultline.EXAMPLE)
     assert first == HostDeployFact("d3", "h0007", MOMENT.replace(second=20), "installed", "2.0")
     assert (second.host, second.outcome, second.detail) == ("h0008", "overwrote", "no checksum file found")
 
@@ -49,7 +53,7 @@ def test_the_end_of_a_deploy() -> None:
 
 
 def test_a_deploy_of_something_else_needs_no_stack() -> None:
-    facts = faultline.parse({"type": "deploy", "deploy": "k", "at": AT, "target": "kernel", "kind": "upgrade"}).facts
+    facts = facts_of({"type": "deploy", "deploy": "k", "at": AT, "target": "kernel", "kind": "upgrade"})
     assert facts[0].stack is None
 
 
