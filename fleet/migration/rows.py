@@ -1,0 +1,158 @@
+"""What the mover writes down, each a short transaction that only the holder of the migration can make."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from fleet import journal
+from fleet.actor import SYSTEM
+from fleet.lifecycle import DynoState, HostState, MigrationState, MoveState
+from fleet.migration.census import UNFINISHED
+from fleet.migration.hold import Hold, lock
+from fleet.models import Crash, Dyno, Host, Migration, Move
+from fleet.states import State
+
+
+@contextmanager
+def held(hold: Hold) -> Iterator[datetime]:
+    """A transaction in which nobody can take the migration over. Raises LeaseLost."""
+    with transaction.atomic():
+        lock(hold)
+        yield timezone.now()
+
+
+def begin_move(hold: Hold, move: Move) -> bool:
+    """Takes a planned move up; False where it was withdrawn, or where its target takes no dynos any more."""
+    with held(hold) as now:
+        if not Host.objects.taking_dynos().filter(pk=move.target_id).exists():
+            return False
+        changes = {"attempts": F("attempts") + 1, "started_at": Coalesce("started_at", now), "message": ""}
+        rows = Move.objects.filter(pk=move.pk, state=MoveState.PLANNED)
+        began = rows.advance(MoveState.STARTING, target_id=move.target_id, **changes)
+    look_at(move)
+    return bool(began)
+
+
+def change_move(hold: Hold, move: Move, to: State, **changes: Any) -> None:
+    """Brings a move to its next state."""
+    with held(hold):
+        Move.objects.filter(pk=move.pk).advance(to, **changes)
+    look_at(move)
+
+
+def look_at(move: Move) -> None:
+    """Brings the row in memory up to date, its relations left as they are: the event loop must not fetch them."""
+    move.refresh_from_db(fields=["state", "attempts", "started_at", "finished_at", "message"])
+
+
+def target_still_takes_dynos(move: Move) -> bool:
+    """Whether nobody tainted the target meanwhile."""
+    return Host.objects.taking_dynos().filter(pk=move.target_id).exists()
+
+
+def commit_move(hold: Hold, move: Move) -> None:
+    """From here on the dyno is the new host's."""
+    with held(hold) as now:
+        Move.objects.filter(pk=move.pk).advance(MoveState.COMMITTED, message="")
+        Dyno.objects.filter(pk=move.dyno_id).update(
+            host_id=move.target_id, state=DynoState.RUNNING, started_at=now, changed_at=now
+        )
+    look_at(move)
+
+
+def finish_move(hold: Hold, move: Move) -> None:
+    """The old host runs it no more; an old host that runs nothing any more is drained."""
+    with held(hold) as now:
+        Move.objects.filter(pk=move.pk).advance(MoveState.DONE, finished_at=now, message="")
+        _drain(hold, [move.source_id], now)
+    look_at(move)
+
+
+def fail_move(hold: Hold, move: Move, why: str, *, is_stopped: bool) -> None:
+    """Given up; `is_stopped` where its app had to stop it first, so that it runs nowhere now."""
+    message = f"{why} It had to stop before it could start, and runs nowhere now." if is_stopped else why
+    with held(hold) as now:
+        Move.objects.filter(pk=move.pk).advance(MoveState.FAILED, finished_at=now, message=message[:2000])
+        if is_stopped:
+            Dyno.objects.filter(pk=move.dyno_id).advance(DynoState.STOPPED, changed_at=now)
+        _tell(hold, f"The move of {move.dyno.name} failed: {message}", now, dyno=move.dyno.name)
+    look_at(move)
+
+
+def note_wave(hold: Hold, wave: int, crashes: int, done: int) -> None:
+    """Writes down that a wave has passed its gate."""
+    with held(hold) as now:
+        name = "The canary wave" if wave == 0 else f"Wave {wave}"
+        text = f"{name} is done: {done} dynos moved so far, {crashes} crashes of them measured since. Going on."
+        _tell(hold, text, now, wave=wave, crashes=crashes)
+
+
+def pause(hold: Hold, why: str) -> None:
+    """Pauses the migration by itself, with the reason."""
+    with held(hold) as now:
+        running = Migration.objects.filter(pk=hold.migration_id, state=MigrationState.RUNNING)
+        if running.advance(MigrationState.PAUSED, trouble=why):
+            _tell(hold, f"The migration paused by itself: {why}", now)
+
+
+def settle(hold: Hold, *, give_up_seconds: float) -> bool:
+    """Ends the migration where nothing is left to do; gives whether it has ended."""
+    with held(hold) as now:
+        moves = list(
+            Move.objects.filter(migration_id=hold.migration_id).values_list("state", "started_at", "source_id")
+        )
+        unknown = [began for state, began, _ in moves if state == MoveState.UNKNOWN]
+        waiting = [began for began in unknown if began and (now - began).total_seconds() < give_up_seconds]
+        trouble = f"{len(unknown)} moves wait for hosts that do not answer." if unknown else ""
+        migration = Migration.objects.filter(pk=hold.migration_id)
+        live = [state for state, _, _ in moves if state in UNFINISHED and state != MoveState.UNKNOWN]
+        if live or waiting:
+            migration.update(trouble=trouble or F("trouble"))
+            return False
+        _drain(hold, {source for _, _, source in moves}, now)
+        sources = Host.objects.filter(pk__in={source for _, _, source in moves}, state=HostState.DRAINING)
+        sources.advance(HostState.TAINTED)
+        if migration.filter(state=MigrationState.RUNNING).advance(
+            MigrationState.DONE, finished_at=now, trouble=trouble
+        ):
+            states = [state for state, _, _ in moves]
+            numbers = {state: states.count(state) for state in sorted(set(states))}
+            text = f"The migration is done: {numbers.get('done', 0)} of {len(moves)} dynos moved."
+            failed = f" {numbers['failed']} moves failed." if numbers.get("failed") else ""
+            _tell(hold, f"{text}{failed} {trouble}".strip(), now, numbers=numbers)
+    return True
+
+
+def crashes_of_moved(migration: Migration) -> tuple[int, int]:
+    """How often moved dynos crashed on their new hosts, since a person let it go on if one did; and how many they are."""
+    done = list(migration.moves.filter(state=MoveState.DONE).values_list("dyno__name", "target_id", "finished_at"))
+    if not done:
+        return 0, 0
+    since = min(finished for _, _, finished in done if finished)
+    if resumed := migration.limits.get("resumed_at"):
+        since = max(since, datetime.fromisoformat(resumed))
+    crashes = Crash.objects.filter(
+        at__gte=since, host_id__in={target for _, target, _ in done}, dyno__in=[name for name, _, _ in done]
+    )
+    return crashes.count(), len(done)
+
+
+def _drain(hold: Hold, source_ids: Any, now: datetime) -> None:
+    """Marks those of the hosts as drained that were being emptied and are empty."""
+    draining = Host.objects.filter(pk__in=source_ids, state=HostState.DRAINING)
+    for host in draining.exclude(pk__in=Dyno.objects.placed().filter(host__in=source_ids).values("host_id")):
+        leaving = Move.objects.filter(source=host, state__in=UNFINISHED).exists()
+        if not leaving and Host.objects.filter(pk=host.pk).advance(HostState.DRAINED):
+            _tell(hold, f"{host.name} is drained: it runs no dynos any more.", now, host=host.name)
+
+
+def _tell(hold: Hold, text: str, now: datetime, **data: Any) -> None:
+    reference = Migration.objects.values_list("reference", flat=True).get(pk=hold.migration_id)
+    told = {"migration": hold.migration_id, **data}
+    journal.record(reference=reference, kind="migration", text=text, actor=SYSTEM, occurred_at=now, data=told)
