@@ -93,7 +93,8 @@ def test_states_go_by_the_lifecycle() -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [{}, {"host": 5}, {"host": ""}, {"host": "h", "port": 0}, {"host": "h", "slots": -1}, {"host": "h", "attributes": []},
+    [{}, {"host": 5}, {"host": ""}, {"host": "h", "port": 0}, {"host": "h", "slots": -1},
+     {"host": "h", "attributes": []},
      {"host": "h", "attributes": {"zone": None}}, {"host": "h", "attributes": {"a": "\0"}}, {"host": "x" * 254}],
 )  # fmt: skip
 def test_bad_records_are_told_and_the_others_count(record: dict[str, Any]) -> None:
