@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 register = template.Library()
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 TONES = {
-    "good": "in_service running succeeded done committed resolved installed open_gate live for healthy intact",
+    "good": "succeeded done committed resolved healthy intact",
     "bad": "failed crashed lost rejected overwrote major damaged against open",
-    "warn": "tainted unknown draining paused minor not_started unacknowledged closed skipped_check",
+    "warn": "tainted unknown draining paused minor not_started closed",
     "busy": "starting started stopping acknowledged mitigated ready enrolling",
 }
 TONE = {word: tone for tone, words in TONES.items() for word in words.split()}
