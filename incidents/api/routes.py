@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.module_loading import import_string
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from fleet.api.access import Scoped, actor_of
 from fleet.api.paging import cursor_of, place_of
@@ -13,15 +12,15 @@ from fleet.api.problems import Problem
 from fleet.api.schemas import problems
 from fleet.models import App, Deploy, Host
 from incidents.api import schemas, shapes
+from incidents.errors import Refused
 from incidents.gates import gate_of
 from incidents.lifecycle import IncidentState
 from incidents.models import Incident
 from incidents.responding import file_report
+from incidents.timeline.export import export
 
 router = Router()
 Limit = Annotated[int, Query(ge=1, le=500)]
-EXPORT = "incidents.timeline.export.export"
-FORMATS = ("md", "html", "pdf", "json", "csv")
 
 
 @router.get(
@@ -94,7 +93,7 @@ def get_timeline(
 @router.get(
     "/incidents/{number}/export",
     auth=Scoped("read"),
-    response={**problems(404, 422, 501, 503)},
+    response={**problems(404, 422, 503)},
     openapi_extra={"responses": {200: {"description": "The document, with its name in Content-Disposition"}}},
     tags=["incidents"],
 )
@@ -106,9 +105,9 @@ def get_export(
     """The timeline as a document."""
     incident = _incident(number)
     try:
-        document: Any = import_string(EXPORT)(incident, format)
-    except (ImportError, KeyError) as error:
-        raise Problem(501, f"There is no export as {format} yet; take another format.") from error
+        document = export(incident, format)
+    except Refused as refusal:
+        raise Problem(422, refusal.message) from refusal
     disposition = f'attachment; filename="{document.filename}"'
     return HttpResponse(
         document.content, content_type=document.content_type, headers={"Content-Disposition": disposition}
@@ -135,14 +134,14 @@ def get_deploy(request: HttpRequest, key: str) -> schemas.DeployAnswer:  # noqa:
     response={201: schemas.ReportAnswer, **problems(400, 422, 503)},
     tags=["incidents"],
 )
-def post_report(request: HttpRequest, report: schemas.ReportIn) -> tuple[int, schemas.ReportAnswer]:
+def post_report(request: HttpRequest, report: schemas.ReportIn) -> Status[schemas.ReportAnswer]:
     """A person's report, shown with the evidence of the incident that it belongs to."""
     if "\0" in report.text or not report.text.strip():
         raise Problem(422, "The text is empty, or holds characters that cannot be kept.")
     app, host = _named(App, "app", report.app), _named(Host, "host", report.host)
     kept = file_report(text=report.text, app=app, host=host, actor=actor_of(request), now=timezone.now())
     answer = schemas.ReportAnswer(report=kept.pk, incident=kept.incident_id, reported_at=kept.reported_at)
-    return 201, answer
+    return Status(201, answer)
 
 
 def _incident(number: int) -> Incident:
