@@ -67,6 +67,12 @@ test-needs:
 lab-needs:
 	@[ "$(LAB)" != real ] || SYSTEM=$(SYSTEM) .ci/needs lab
 
+# ---- measure ----
+
+.PHONY: bench-ingest
+bench-ingest: $(VENV)/development.stamp ## crash events a second over HTTP by one web process; EVENTS=1000000
+	@$(BIN)/python -m benchmarks.ingest $(if $(EVENTS),--events $(EVENTS))
+
 # ---- set-up ----
 
 .PHONY: packages develop lock secrets clean
