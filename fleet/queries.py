@@ -168,6 +168,13 @@ class HostRow:
         """Crashes in the last hour."""
         return sum(self.crashes)
 
+    @property
+    def hot(self) -> bool:
+        """Whether its last half hour stands out from the one before."""
+        half = len(self.crashes) // 2
+        lately, before = sum(self.crashes[half:]), sum(self.crashes[:half])
+        return lately >= 6 and lately > 3 * before
+
 
 def search_hosts(search: HostSearch) -> QuerySet[Host]:
     """The hosts asked for, unordered."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Prefetch, Q, QuerySet, When
 
 from fleet.lifecycle import MigrationState, MoveState
 from fleet.models import Deploy, HostDeploy, Migration
@@ -101,7 +101,7 @@ class Progress:
         """What a person may do with it now."""
         acts = {
             MigrationState.RUNNING: {"pause", "cancel"}, MigrationState.PAUSED: {"resume", "cancel"},
-        }.get(MigrationState(self.migration.state), set())  # fmt: skip
+        }.get(MigrationState.of(self.migration.state), set())  # fmt: skip
         return acts | ({"retry"} if self.failed and self.migration.state != MigrationState.CANCELLED else set())
 
 
@@ -176,6 +176,18 @@ def page_of_deploys(page: str) -> tuple[Page[Deploy], list[DeployRow]]:
     deploys = Deploy.objects.select_related("stack", "image", "from_image").order_by("-started_at", "-pk")
     found = Paginator(deploys, 30).get_page(page)
     return found, deploy_rows(list(found))
+
+
+def host_deploys_by_outcome(deploy: Deploy) -> QuerySet[HostDeploy]:
+    """What it did on each host; what harms, and what failed, first."""
+    order = Case(
+        When(outcome=HostDeploy.Outcome.OVERWROTE, then=0),
+        When(outcome=HostDeploy.Outcome.FAILED, then=1),
+        When(outcome=HostDeploy.Outcome.INSTALLED, then=2),
+        default=3,
+        output_field=IntegerField(),
+    )
+    return HostDeploy.objects.filter(deploy=deploy).select_related("host").order_by(order, "host__name")
 
 
 def deploy_rows(deploys: list[Deploy]) -> list[DeployRow]:

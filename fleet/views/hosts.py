@@ -54,7 +54,7 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
         minutes=pulse.minutes, hard=pulse.hard, other=pulse.other, recorded_until=pulse.recorded_until,
         markers=markers, title="Crashes per minute on this host",
     )  # fmt: skip
-    context = {"host": found, "state": HostState(found.state), "chart": chart, "may_act": may_act(request)}
+    context = {"host": found, "state": HostState.of(found.state), "chart": chart, "may_act": may_act(request)}
     return render_page(request, "fleet/host.html", {**context, **detail, "expiries": EXPIRIES.items()})
 
 
@@ -89,7 +89,7 @@ def untaint(request: HttpRequest, name: str) -> HttpResponse:
     if not checked:
         messages.error(request, "Say what was checked: the taint keeps it. Nothing was changed.")
     elif found.state not in HostState.IN_SERVICE.predecessors():
-        messages.error(request, f"{found} is {HostState(found.state).label}; there is no taint to lift.")
+        messages.error(request, f"{found} is {HostState.of(found.state).label}; there is no taint to lift.")
     else:
         untaint_hosts(hosts=[found], proof={"checked": checked}, actor=actor_of(request), now=now)
         messages.success(request, f"Lifted the taint of {found}: it takes new dynos again.")

@@ -25,8 +25,8 @@ def carry_out(request: HttpRequest, act: Callable[[], str]) -> None:
     """Does it, and tells the person what came of it."""
     try:
         done = act()
-    except Refused as refused:
-        messages.error(request, refused.message)
+    except (Refused, mover.NotPossible) as refused:
+        messages.error(request, str(refused))
     else:
         if done:
             messages.success(request, done)

@@ -13,7 +13,7 @@ from fleet.views.frame import may_act, render_page
 from incidents.charts import deploy_chart
 from incidents.gates import standing_gate
 from incidents.models import Incident
-from incidents.queries import deploy_rows, page_of_deploys, standing_gates
+from incidents.queries import deploy_rows, host_deploys_by_outcome, page_of_deploys, standing_gates
 
 
 @login_required
@@ -33,7 +33,7 @@ def deploy(request: HttpRequest, key: str) -> HttpResponse:
     row = deploy_rows([found])[0]
     blamed = Incident.objects.filter(pk=row.blamed_in).first() if row.blamed_in else None
     chart, exposure = deploy_chart(found, cohort=blamed.cohort if blamed else {}, now=timezone.now())
-    touched = found.host_deploys.select_related("host").order_by("outcome", "host__name")
+    touched = host_deploys_by_outcome(found)
     context = {
         "deploy": found, "row": row, "incident": blamed, "chart": chart, "exposure": exposure,
         "ratio": exposure and exposure.ratio, "reading": reading(exposure),

@@ -38,7 +38,7 @@ def incident(request: HttpRequest, number: int) -> HttpResponse:
     named = found.incident_hosts.filter(until_at__isnull=True).select_related("host").order_by("host__name")
     context = {
         "incident": found,
-        "state": IncidentState(found.state),
+        "state": IncidentState.of(found.state),
         "may_act": may_act(request),
         "ongoing": found.state in IncidentState.ongoing(),
         "chart": chart,

@@ -95,12 +95,14 @@ document.addEventListener("htmx:finally:request", () => {
   for (const button of document.querySelectorAll("form button[disabled]")) button.disabled = false;
 });
 /* What was sent is not to be sent again by accident. */
+let sent = null;
 document.addEventListener("htmx:after:swap", () => {
   refreshTimes();
   const form = document.querySelector("form[data-clear]");
-  if (form && document.querySelector("#words [data-tone='error']") === null && form.dataset.sent) { form.reset(); delete form.dataset.sent; }
+  if (form && form === sent && !document.querySelector("#words [data-tone='error']")) form.reset();
+  if (form === sent) sent = null;
 });
 document.addEventListener("htmx:config:request", (event) => {
   const source = event.detail.ctx.sourceElement;
-  if (source.matches?.("form[data-clear]")) source.dataset.sent = "yes";
+  if (source.matches?.("form[data-clear]")) sent = source;
 });
