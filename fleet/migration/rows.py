@@ -130,7 +130,7 @@ def settle(hold: Hold, *, give_up_seconds: float) -> bool:
 
 
 def crashes_of_moved(migration: Migration) -> tuple[int, int]:
-    """How often moved dynos crashed on their new hosts, since a person let it go on if one did; and how many they are."""
+    """How often moved dynos crashed on their new hosts, or since a person let it go on; and how many dynos they are."""
     done = list(migration.moves.filter(state=MoveState.DONE).values_list("dyno__name", "target_id", "finished_at"))
     if not done:
         return 0, 0
