@@ -7,6 +7,7 @@ only if everything in it holds.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -59,7 +60,8 @@ class Demo:
 
     def begin_story(self, staged: dict[str, Any], *, quiet_seconds: float) -> None:
         """Lets the lab's deploy tool begin."""
-        versions = self._lab_says()["images"]
+        images = self._lab_says()["images"]
+        versions = {name: images[name] for name in ("original", "upgrade")}
         script = {"tale": self.tale, "stack": STACK, "quiet_seconds": quiet_seconds, **versions}
         faultline = {"url": f"http://127.0.0.1:{self.port}", **staged["credentials"]}
         draft = self.lab_folder / "story.draft"
@@ -67,12 +69,16 @@ class Demo:
         draft.write_text(json.dumps({"faultline": faultline, "script": script}))
         draft.replace(self.lab_folder / "story.json")
 
-    def respond(self) -> int:
-        """Plays the responder; gives the exit status."""
+    def respond(self) -> str:
+        """Plays the responder; gives the line that says what came of it."""
+        report = self.lab_folder / "report.json"
         argv = [*INSIDE, "respond", str(self.lab_folder), "--lab", self.lab, "--deploy", f"{self.tale}-redeploy"]
         argv += ["--cohort", json.dumps(COHORT)]
-        command = tethered(argv, death_signal=15)
-        return subprocess.run(command, env=self.environment, cwd=BASE_DIR, check=False).returncode
+        command = tethered(argv, death_signal=signal.SIGTERM)
+        subprocess.run(command, env=self.environment, cwd=BASE_DIR, check=False)
+        if not report.exists():
+            raise StartError("The responder ended without a report; what it printed above says why.")
+        return report.read_text()
 
     def _begin_anew(self, parts: Parts) -> None:
         """An empty database for each performance; only ever in the demo's own PostgreSQL."""
@@ -82,7 +88,7 @@ class Demo:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
 
     def _start_lab(self) -> None:
-        for name in ("hosts.json", "story.json", "told.json"):
+        for name in ("hosts.json", "story.json", "told.json", "report.json"):
             (self.lab_folder / name).unlink(missing_ok=True)
         ready = self.lab_folder / "hosts.json"
         self.supervisor.spawn(
@@ -110,8 +116,8 @@ class Demo:
         return dict(json.loads((self.lab_folder / "hosts.json").read_text()))
 
 
-def perform(supervisor: Supervisor, chosen: argparse.Namespace) -> int:
-    """The whole demo; gives the exit status."""
+def perform(supervisor: Supervisor, chosen: argparse.Namespace) -> str | None:
+    """The whole demo; gives the line that the automatic one ends with."""
     folder = Path(os.environ.get("FAULTLINE_VAR") or BASE_DIR / "var").absolute() / "demo"
     demo = Demo(supervisor, folder=folder, lab=chosen.lab, port=int(os.environ.get("PORT") or 8000))
     staged = demo.open()
@@ -124,23 +130,27 @@ def perform(supervisor: Supervisor, chosen: argparse.Namespace) -> int:
         return demo.respond()
     print("You are the responder. The story begins in half a minute; Ctrl-C ends everything.\n", flush=True)
     supervisor.wait()
-    return 0
+    return None
 
 
 def main() -> int:
-    """Reads the command line."""
+    """Reads the command line; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m config.demo", description=__doc__)
     parser.add_argument("--auto", action="store_true", help="play the responder too")
     parser.add_argument("--lab", choices=["simulated", "real"], default="simulated")
     chosen = parser.parse_args()
     try:
         with Supervisor(signals=True, adopt=True) as supervisor:
-            return perform(supervisor, chosen)
+            line = perform(supervisor, chosen)
     except StartError as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    if line is None:
+        return 0
+    print(line, flush=True)
+    return 0 if json.loads(line)["demo"] == "ok" else 1
 
 
 if __name__ == "__main__":
