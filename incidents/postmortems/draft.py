@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Sum
 
 from fleet.lifecycle import MoveState
-from fleet.models import App, CrashMinute, Dyno, Migration, Move, Taint
+from fleet.models import App, Crash, CrashMinute, Migration, Move, Taint
 from incidents.models import Evidence, Gate, Incident, Report, Suspect, TimelineEntry
 from incidents.postmortems.metrics import Metric, metrics_of
 from incidents.timeline.read import as_it_happened
@@ -82,8 +82,9 @@ def _impact(incident: Incident, hosts: list[str], now: datetime) -> list[str]:
     lines = [f"{count(len(hosts), 'host')} named: {some_names(hosts)}." if hosts else "No host is named."]
     lines.append(f"{crashes} crashes on them from the beginning on.")
     lines.append(f"{count(len(apps), 'app')} affected" + (f": {some_names(apps)}." if apps else "."))
-    on_hosts = Dyno.objects.placed().filter(host__name__in=hosts).count()
-    lines.append(f"{count(on_hosts, 'dyno')} on the named hosts when this was drafted.")
+    died = Crash.objects.filter(host__name__in=hosts, at__gte=incident.began_at, at__lte=ended_at).exclude(dyno="")
+    if dynos := died.values("dyno").distinct().count():
+        lines.append(f"{count(dynos, 'dyno')} died at least once.")
     return lines
 
 

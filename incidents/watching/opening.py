@@ -43,7 +43,7 @@ def carry_out(board: Board, *, now: datetime) -> Carried:
         if incident:
             keep_up(incident, verdict, board=board, now=now)
             carried.kept.append(incident.pk)
-    for incident in Incident.objects.filter(opened_at__gte=now - REPEAT) | Incident.objects.ongoing():
+    for incident in Incident.objects.filter(resolved_at__gte=now - REPEAT) | Incident.objects.ongoing():
         if (incident.verdict, incident.subject) not in standing:
             let_fade(incident, now=now)
     return carried
