@@ -126,7 +126,7 @@ def test_every_error_is_a_problem(caller: Make, method: str, path: str, status: 
 
 
 def test_a_failure_here_is_a_problem_without_details(caller: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleet.ingest.crashes.KEEP", "SELECT secret_column, %s")
+    monkeypatch.setattr("fleet.ingest.crashes.KEEP_MINUTES", "SELECT secret_column, %s")
     assert "secret_column" not in json.dumps(problem(caller("crashes")("POST", CRASHES, line()), 500))
 
 

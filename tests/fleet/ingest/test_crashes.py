@@ -215,7 +215,7 @@ def test_batches_that_overlap_at_once_lose_and_double_nothing(threads: Callable[
 
 
 def test_a_failure_leaves_nothing_behind(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleet.ingest.crashes.KEEP", "SELECT 1 / 0, %s")
+    monkeypatch.setattr("fleet.ingest.crashes.KEEP_MINUTES", "SELECT 1 / 0, %s")
     with pytest.raises(Exception, match="division by zero"):
         ingest(crash(host="never"))
     monkeypatch.undo()
