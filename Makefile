@@ -69,7 +69,10 @@ lab-needs:
 
 # ---- measure ----
 
-.PHONY: bench-ingest
+.PHONY: bench-ingest bench-migration
+bench-migration: $(VENV)/development.stamp ## makespan of a migration against its lower bound; DYNOS=40
+	@$(BIN)/python -m benchmarks.migration $(if $(DYNOS),--dynos $(DYNOS))
+
 bench-ingest: $(VENV)/development.stamp ## crash events a second over HTTP by one web process; EVENTS=1000000
 	@$(BIN)/python -m benchmarks.ingest $(if $(EVENTS),--events $(EVENTS))
 

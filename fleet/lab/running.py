@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class RunningLab:
-    """`with RunningLab(lab) as running:` brings it up and takes it down; `running.do(...)` runs something in its loop."""
+    """`with RunningLab(lab) as running:` brings it up and takes it down; `running.do(...)` works in its loop."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
