@@ -29,7 +29,8 @@
       figure.layout.font.family = getComputedStyle(document.body).fontFamily;
       if (place.clientWidth < 480) {
         figure.layout.annotations = (figure.layout.annotations ?? []).slice(0, 2);
-        figure.layout.yaxis.title = undefined;
+        figure.layout.yaxis.title = figure.layout.xaxis.title = undefined;
+        figure.layout.margin = { ...figure.layout.margin, l: 36 };
       }
       window.Plotly.react(place, figure.data, { ...figure.layout, uirevision: "kept" }, { displayModeBar: false, responsive: true });
     }

@@ -94,10 +94,22 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("htmx:finally:request", () => {
   for (const button of document.querySelectorAll("form button[disabled]")) button.disabled = false;
 });
+/* Where the runbook scrolls by itself, the step whose turn it is stands in sight. */
+let turn = "";
+function showTurn() {
+  const step = document.querySelector(".step.turn");
+  if (!step || step.id === turn) return;
+  turn = step.id;
+  const side = step.closest(".side");
+  side.scrollTop += step.getBoundingClientRect().top - side.getBoundingClientRect().top - 90;
+}
+document.addEventListener("DOMContentLoaded", showTurn);
+
 /* What was sent is not to be sent again by accident. */
 let sent = null;
 document.addEventListener("htmx:after:swap", () => {
   refreshTimes();
+  showTurn();
   const form = document.querySelector("form[data-clear]");
   if (form && form === sent && !document.querySelector("#words [data-tone='error']")) form.reset();
   if (form === sent) sent = null;
