@@ -1,0 +1,63 @@
+"""A whole Faultline with its lab, as `make demo` starts it, and a real browser before it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"]
+SIGN_IN = re.compile(r"at (http://\S+/)\s+sign in as (\S+) with (\S+)")
+
+
+@dataclass(frozen=True)
+class RunningDemo:
+    """Where the demo is, and who may sign in."""
+
+    url: str
+    user: str
+    password: str
+    folder: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[RunningDemo]:
+    given = {"FAULTLINE_VAR": str(tmp_path), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        name: word for name, word in os.environ.items() if name not in ("DATABASE_URL", "BROKER_URL")
+    } | given
+    argv = [sys.executable, "-m", "config.demo"]
+    with subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = next((match for line in process.stdout if (match := SIGN_IN.search(line))), None)
+            assert found, "the demo ended before it printed its address"
+            yield RunningDemo(*found.groups(), folder=tmp_path / "demo")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not here; apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
