@@ -9,5 +9,5 @@ from fleet.lab.simulated.demo import demo_fleet
 
 LABS: dict[str, Callable[[Path], Lab]] = {
     "simulated": lambda folder: demo_fleet(folder=folder),
-    "real": lambda folder: RealLab(folder),
+    "real": RealLab,
 }

@@ -8,236 +8,421 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('fleet', '0002_partitioned_crashes'),
+        ("fleet", "0002_partitioned_crashes"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Incident',
+            name="Incident",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(default=incidents.lifecycle.IncidentState['OPEN'], max_length=16)),
-                ('severity', models.CharField(choices=[('major', 'Major'), ('minor', 'Minor'), ('notice', 'Notice')], default='major', max_length=10)),
-                ('verdict', models.CharField(choices=[('deploy', 'Deploy'), ('host', 'Host'), ('app', 'App'), ('group', 'Group'), ('fleet', 'Fleet')], max_length=10)),
-                ('subject', models.CharField(help_text='Deploy key, host or app name, or slice such as zone=b', max_length=300)),
-                ('headline', models.TextField(help_text='The cause in one sentence, with its numbers')),
-                ('cohort', models.JSONField(blank=True, default=dict)),
-                ('numbers', models.JSONField(blank=True, default=dict)),
-                ('began_at', models.DateTimeField(help_text='The first crash that counts towards it')),
-                ('opened_at', models.DateTimeField()),
-                ('named_at', models.DateTimeField(blank=True, help_text='When its cause was named as it stands now', null=True)),
-                ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
-                ('acknowledged_by', models.CharField(blank=True, max_length=150)),
-                ('mitigated_at', models.DateTimeField(blank=True, null=True)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('last_sequence', models.PositiveIntegerField(default=0, help_text='Of its timeline; its row lock orders the entries')),
-                ('deploy', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='fleet.deploy')),
-                ('stack', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='fleet.stack')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(default=incidents.lifecycle.IncidentState["OPEN"], max_length=16)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("major", "Major"), ("minor", "Minor"), ("notice", "Notice")],
+                        default="major",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("deploy", "Deploy"),
+                            ("host", "Host"),
+                            ("app", "App"),
+                            ("group", "Group"),
+                            ("fleet", "Fleet"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(help_text="Deploy key, host or app name, or slice such as zone=b", max_length=300),
+                ),
+                ("headline", models.TextField(help_text="The cause in one sentence, with its numbers")),
+                ("cohort", models.JSONField(blank=True, default=dict)),
+                ("numbers", models.JSONField(blank=True, default=dict)),
+                ("began_at", models.DateTimeField(help_text="The first crash that counts towards it")),
+                ("opened_at", models.DateTimeField()),
+                (
+                    "named_at",
+                    models.DateTimeField(blank=True, help_text="When its cause was named as it stands now", null=True),
+                ),
+                ("acknowledged_at", models.DateTimeField(blank=True, null=True)),
+                ("acknowledged_by", models.CharField(blank=True, max_length=150)),
+                ("mitigated_at", models.DateTimeField(blank=True, null=True)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "last_sequence",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Of its timeline; its row lock orders the entries"
+                    ),
+                ),
+                (
+                    "deploy",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="incidents",
+                        to="fleet.deploy",
+                    ),
+                ),
+                (
+                    "stack",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="incidents",
+                        to="fleet.stack",
+                    ),
+                ),
             ],
             options={
-                'permissions': [('respond', 'May act: incidents, runs, taints, migrations, gates'), ('administer', 'May change people, tokens, webhook sources and policy')],
+                "permissions": [
+                    ("respond", "May act: incidents, runs, taints, migrations, gates"),
+                    ("administer", "May change people, tokens, webhook sources and policy"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Gate',
+            name="Gate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.TextField()),
-                ('closed_at', models.DateTimeField()),
-                ('closed_by', models.CharField(max_length=150)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('opened_by', models.CharField(blank=True, max_length=150)),
-                ('stack', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gates', to='fleet.stack')),
-                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='gates', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.TextField()),
+                ("closed_at", models.DateTimeField()),
+                ("closed_by", models.CharField(max_length=150)),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("opened_by", models.CharField(blank=True, max_length=150)),
+                (
+                    "stack",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="gates", to="fleet.stack"
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="gates",
+                        to="incidents.incident",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Evidence',
+            name="Evidence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=30)),
-                ('bearing', models.CharField(choices=[('for', 'For'), ('against', 'Against'), ('neutral', 'Neutral')], max_length=10)),
-                ('summary', models.TextField()),
-                ('data', models.JSONField(blank=True, default=dict)),
-                ('observed_at', models.DateTimeField()),
-                ('host', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='fleet.host')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evidence', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=30)),
+                (
+                    "bearing",
+                    models.CharField(
+                        choices=[("for", "For"), ("against", "Against"), ("neutral", "Neutral")], max_length=10
+                    ),
+                ),
+                ("summary", models.TextField()),
+                ("data", models.JSONField(blank=True, default=dict)),
+                ("observed_at", models.DateTimeField()),
+                (
+                    "host",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="fleet.host",
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="evidence", to="incidents.incident"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'evidence',
+                "verbose_name_plural": "evidence",
             },
         ),
         migrations.CreateModel(
-            name='IncidentHost',
+            name="IncidentHost",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('since_at', models.DateTimeField()),
-                ('until_at', models.DateTimeField(blank=True, null=True)),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='incident_hosts', to='fleet.host')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='incident_hosts', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("since_at", models.DateTimeField()),
+                ("until_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="incident_hosts", to="fleet.host"
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="incident_hosts",
+                        to="incidents.incident",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Report',
+            name="Report",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField()),
-                ('reporter', models.CharField(max_length=150)),
-                ('reported_at', models.DateTimeField()),
-                ('app', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reports', to='fleet.app')),
-                ('host', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reports', to='fleet.host')),
-                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reports', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.TextField()),
+                ("reporter", models.CharField(max_length=150)),
+                ("reported_at", models.DateTimeField()),
+                (
+                    "app",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reports",
+                        to="fleet.app",
+                    ),
+                ),
+                (
+                    "host",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reports",
+                        to="fleet.host",
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reports",
+                        to="incidents.incident",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RunbookRun',
+            name="RunbookRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('runbook', models.SlugField(max_length=100)),
-                ('title', models.CharField(max_length=200)),
-                ('plan', models.JSONField()),
-                ('state', models.CharField(default=incidents.lifecycle.RunState['RUNNING'], max_length=16)),
-                ('started_at', models.DateTimeField()),
-                ('started_by', models.CharField(max_length=150)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("runbook", models.SlugField(max_length=100)),
+                ("title", models.CharField(max_length=200)),
+                ("plan", models.JSONField()),
+                ("state", models.CharField(default=incidents.lifecycle.RunState["RUNNING"], max_length=16)),
+                ("started_at", models.DateTimeField()),
+                ("started_by", models.CharField(max_length=150)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="incidents.incident"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RunStep',
+            name="RunStep",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('key', models.SlugField(max_length=60)),
-                ('kind', models.CharField(max_length=20)),
-                ('title', models.CharField(max_length=200)),
-                ('state', models.CharField(default=incidents.lifecycle.StepState['WAITING'], max_length=16)),
-                ('prepared', models.JSONField(blank=True, default=dict)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('result', models.JSONField(blank=True, default=dict)),
-                ('message', models.TextField(blank=True)),
-                ('confirmed_by', models.CharField(blank=True, max_length=150)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('choice', models.JSONField(blank=True, default=dict)),
-                ('attempt', models.PositiveIntegerField(default=0, help_text='How often it was confirmed')),
-                ('lease_owner', models.CharField(blank=True, max_length=100)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('fence', models.BigIntegerField(default=0)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='incidents.runbookrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                ("key", models.SlugField(max_length=60)),
+                ("kind", models.CharField(max_length=20)),
+                ("title", models.CharField(max_length=200)),
+                ("state", models.CharField(default=incidents.lifecycle.StepState["WAITING"], max_length=16)),
+                ("prepared", models.JSONField(blank=True, default=dict)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                ("result", models.JSONField(blank=True, default=dict)),
+                ("message", models.TextField(blank=True)),
+                ("confirmed_by", models.CharField(blank=True, max_length=150)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("choice", models.JSONField(blank=True, default=dict)),
+                ("attempt", models.PositiveIntegerField(default=0, help_text="How often it was confirmed")),
+                ("lease_owner", models.CharField(blank=True, max_length=100)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("fence", models.BigIntegerField(default=0)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="incidents.runbookrun"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='Suspect',
+            name="Suspect",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('score', models.FloatField()),
-                ('rate_ratio', models.FloatField(null=True)),
-                ('interval', models.JSONField(blank=True, default=list)),
-                ('speaks_for', models.JSONField(blank=True, default=list)),
-                ('speaks_against', models.JSONField(blank=True, default=list)),
-                ('updated_at', models.DateTimeField()),
-                ('deploy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='suspicions', to='fleet.deploy')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='suspects', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("score", models.FloatField()),
+                ("rate_ratio", models.FloatField(null=True)),
+                ("interval", models.JSONField(blank=True, default=list)),
+                ("speaks_for", models.JSONField(blank=True, default=list)),
+                ("speaks_against", models.JSONField(blank=True, default=list)),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "deploy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="suspicions", to="fleet.deploy"
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="suspects", to="incidents.incident"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-score'],
+                "ordering": ["-score"],
             },
         ),
         migrations.CreateModel(
-            name='TimelineEntry',
+            name="TimelineEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.PositiveIntegerField()),
-                ('occurred_at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField()),
-                ('kind', models.CharField(max_length=40)),
-                ('actor_kind', models.CharField(max_length=10)),
-                ('actor', models.CharField(max_length=150)),
-                ('text', models.TextField()),
-                ('data', models.JSONField(blank=True, default=dict)),
-                ('previous_digest', models.CharField(blank=True, max_length=64)),
-                ('digest', models.CharField(max_length=64)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='timeline', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sequence", models.PositiveIntegerField()),
+                ("occurred_at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField()),
+                ("kind", models.CharField(max_length=40)),
+                ("actor_kind", models.CharField(max_length=10)),
+                ("actor", models.CharField(max_length=150)),
+                ("text", models.TextField()),
+                ("data", models.JSONField(blank=True, default=dict)),
+                ("previous_digest", models.CharField(blank=True, max_length=64)),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="timeline", to="incidents.incident"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'timeline entries',
-                'ordering': ['sequence'],
+                "verbose_name_plural": "timeline entries",
+                "ordering": ["sequence"],
             },
         ),
         migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['-opened_at'], name='incidents_i_opened__0a210d_idx'),
+            model_name="incident",
+            index=models.Index(fields=["-opened_at"], name="incidents_i_opened__0a210d_idx"),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'acknowledged', 'mitigated', 'resolved', 'dismissed'])), name='incident_state_is_known'),
+            model_name="incident",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "acknowledged", "mitigated", "resolved", "dismissed"])),
+                name="incident_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['open', 'acknowledged', 'mitigated'])), fields=('verdict', 'subject'), name='one_ongoing_incident_a_subject'),
+            model_name="incident",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["open", "acknowledged", "mitigated"])),
+                fields=("verdict", "subject"),
+                name="one_ongoing_incident_a_subject",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('verdict', 'deploy'), _negated=True), ('deploy__isnull', False), _connector='OR'), name='deploy_verdict_has_deploy'),
+            model_name="incident",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("verdict", "deploy"), _negated=True), ("deploy__isnull", False), _connector="OR"
+                ),
+                name="deploy_verdict_has_deploy",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gate',
-            constraint=models.UniqueConstraint(condition=models.Q(('opened_at__isnull', True)), fields=('stack',), name='one_closed_gate_a_stack'),
+            model_name="gate",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("opened_at__isnull", True)), fields=("stack",), name="one_closed_gate_a_stack"
+            ),
         ),
         migrations.AddIndex(
-            model_name='evidence',
-            index=models.Index(fields=['incident', '-observed_at'], name='incidents_e_inciden_57d5c0_idx'),
+            model_name="evidence",
+            index=models.Index(fields=["incident", "-observed_at"], name="incidents_e_inciden_57d5c0_idx"),
         ),
         migrations.AddConstraint(
-            model_name='incidenthost',
-            constraint=models.UniqueConstraint(fields=('incident', 'host'), name='one_row_an_incident_and_host'),
+            model_name="incidenthost",
+            constraint=models.UniqueConstraint(fields=("incident", "host"), name="one_row_an_incident_and_host"),
         ),
         migrations.AddConstraint(
-            model_name='runbookrun',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['running', 'paused', 'done', 'cancelled'])), name='run_state_is_known'),
+            model_name="runbookrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["running", "paused", "done", "cancelled"])), name="run_state_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runbookrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['running', 'paused'])), fields=('incident',), name='one_live_run_an_incident'),
+            model_name="runbookrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["running", "paused"])),
+                fields=("incident",),
+                name="one_live_run_an_incident",
+            ),
         ),
         migrations.AddIndex(
-            model_name='runstep',
-            index=models.Index(fields=['state', 'lease_until'], name='incidents_r_state_e3c4b0_idx'),
+            model_name="runstep",
+            index=models.Index(fields=["state", "lease_until"], name="incidents_r_state_e3c4b0_idx"),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'ready', 'running', 'failed', 'unknown', 'succeeded', 'skipped', 'cancelled'])), name='step_state_is_known'),
+            model_name="runstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        ["waiting", "ready", "running", "failed", "unknown", "succeeded", "skipped", "cancelled"],
+                    )
+                ),
+                name="step_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.UniqueConstraint(fields=('run', 'position'), name='one_step_a_position'),
+            model_name="runstep",
+            constraint=models.UniqueConstraint(fields=("run", "position"), name="one_step_a_position"),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.UniqueConstraint(fields=('run', 'key'), name='one_step_a_key'),
+            model_name="runstep",
+            constraint=models.UniqueConstraint(fields=("run", "key"), name="one_step_a_key"),
         ),
         migrations.AddConstraint(
-            model_name='suspect',
-            constraint=models.UniqueConstraint(fields=('incident', 'deploy'), name='one_suspect_a_deploy'),
+            model_name="suspect",
+            constraint=models.UniqueConstraint(fields=("incident", "deploy"), name="one_suspect_a_deploy"),
         ),
         migrations.AddIndex(
-            model_name='timelineentry',
-            index=models.Index(fields=['incident', 'occurred_at'], name='incidents_t_inciden_a568c9_idx'),
+            model_name="timelineentry",
+            index=models.Index(fields=["incident", "occurred_at"], name="incidents_t_inciden_a568c9_idx"),
         ),
         migrations.AddConstraint(
-            model_name='timelineentry',
-            constraint=models.UniqueConstraint(fields=('incident', 'sequence'), name='one_entry_a_sequence'),
+            model_name="timelineentry",
+            constraint=models.UniqueConstraint(fields=("incident", "sequence"), name="one_entry_a_sequence"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='timelineentry',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='ce10a0c99b8f917a53c42f1ba80f2f0f34b83d91', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_973d6', table='incidents_timelineentry', when='BEFORE')),
+            model_name="timelineentry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="ce10a0c99b8f917a53c42f1ba80f2f0f34b83d91",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_append_only_973d6",
+                    table="incidents_timelineentry",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]

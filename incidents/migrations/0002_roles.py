@@ -12,7 +12,9 @@ def make_roles(apps, schema_editor):
     group_model, permission_model = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for role, codenames in ROLES.items():
         group, _ = group_model.objects.get_or_create(name=role)
-        group.permissions.add(*permission_model.objects.filter(content_type__app_label="incidents", codename__in=codenames))
+        group.permissions.add(
+            *permission_model.objects.filter(content_type__app_label="incidents", codename__in=codenames)
+        )
 
 
 class Migration(migrations.Migration):

@@ -18,7 +18,7 @@ async def next_event(stream: object, name: str) -> list[str]:
     async for part in stream:  # type: ignore[attr-defined]
         lines = dict(line.split(": ", 1) for line in part.decode().splitlines() if ": " in line)
         if lines.get("event") == name:
-            return json.loads(lines["data"])
+            return list(json.loads(lines["data"]))
     raise AssertionError("the stream ended")
 
 
@@ -31,7 +31,7 @@ def test_a_page_hears_of_its_own_topics() -> None:
         await sync_to_async(announce)("incident:13")
         await sync_to_async(announce)("incident:12")
         heard = await asyncio.wait_for(next_event(stream, "faultline-changed"), 5)
-        await stream.aclose()
+        await stream.aclose()  # type: ignore[attr-defined]
         await sync_to_async(connections.close_all)()
         assert not sse.listener().subscribers
         return heard

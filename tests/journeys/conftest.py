@@ -47,7 +47,7 @@ def demo(tmp_path: Path) -> Iterator[RunningDemo]:
             assert process.stdout is not None
             found = next((match for line in process.stdout if (match := SIGN_IN.search(line))), None)
             assert found, "the demo ended before it printed its address"
-            yield RunningDemo(*found.groups(), folder=tmp_path / "demo")
+            yield RunningDemo(url=found[1], user=found[2], password=found[3], folder=tmp_path / "demo")
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=60)

@@ -7,7 +7,7 @@ from django.utils import timezone
 from fleet.actor import Actor
 from fleet.models import Host, Stack, Taint
 from incidents import gates
-from incidents.models import Incident, RunbookRun, TimelineEntry
+from incidents.models import Gate, Incident, RunbookRun, TimelineEntry
 from tests.incidents.views.story import Story, person, tell_story
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def test_a_step_is_confirmed_once_by_the_plan_that_was_shown(story: Story, respo
     assert "gate of cedar-14 closed" in page
     page = act(responder, story, f"steps/{step.pk}/confirm", digest=step.digest)
     assert "nothing was done" in page or "was first" in page
-    assert gates.Gate.objects.count() == 1
+    assert Gate.objects.count() == 1
 
 
 def test_a_step_is_passed_over_with_a_reason_only(story: Story, responder: Client) -> None:
