@@ -69,9 +69,12 @@ lab-needs:
 
 # ---- measure ----
 
-.PHONY: bench-ingest bench-migration
+.PHONY: bench-ingest bench-migration bench-pages
 bench-migration: $(VENV)/development.stamp ## makespan of a migration against its lower bound; DYNOS=40
 	@$(BIN)/python -m benchmarks.migration $(if $(DYNOS),--dynos $(DYNOS))
+
+bench-pages: $(VENV)/development.stamp ## server time and queries of the pages; 1,000 hosts and 5 million crashes stored
+	@$(BIN)/python -m benchmarks.pages
 
 bench-ingest: $(VENV)/development.stamp ## crash events a second over HTTP by one web process; EVENTS=1000000
 	@$(BIN)/python -m benchmarks.ingest $(if $(EVENTS),--events $(EVENTS))
