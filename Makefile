@@ -69,7 +69,10 @@ lab-needs:
 
 # ---- measure ----
 
-.PHONY: bench-ingest bench-migration bench-pages
+.PHONY: bench-demo bench-ingest bench-migration bench-pages
+bench-demo: packages lab-needs ## the automatic demo's time to its address and its memory; LAB=real for real hosts
+	@$(BIN)/python -m benchmarks.demo --lab $(LAB)
+
 bench-migration: $(VENV)/development.stamp ## makespan of a migration against its lower bound; DYNOS=40
 	@$(BIN)/python -m benchmarks.migration $(if $(DYNOS),--dynos $(DYNOS))
 
