@@ -66,9 +66,9 @@ def test_canaries_are_of_different_apps_on_different_hosts() -> None:
 
 
 def test_the_same_facts_give_the_same_plan() -> None:
-    facts = {"dynos": [dyno(number) for number in range(1, 7)], "hosts": [host(1), host(2)]}
-    backwards = {name: rows[::-1] for name, rows in facts.items()}
-    assert plan_moves(**facts, limits=Limits()) == plan_moves(**backwards, limits=Limits())  # type: ignore[arg-type]
+    dynos, hosts = [dyno(number) for number in range(1, 7)], [host(1), host(2)]
+    backwards = plan_moves(dynos=dynos[::-1], hosts=hosts[::-1], limits=Limits())
+    assert plan_moves(dynos=dynos, hosts=hosts, limits=Limits()) == backwards
 
 
 @pytest.mark.parametrize(
