@@ -78,7 +78,7 @@ def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
             _extend(scene, entry, exposed)
         else:
             _renew(scene, entry, _steady(scene, entry, explanation))
-        if explanation and _goes_on(scene, explanation.candidate):
+        if explanation and goes_on(scene, explanation.candidate):
             entry.supported_bin = scene.end_bin
 
 
@@ -112,7 +112,7 @@ def _steady(scene: Scene, entry: Entry, explanation: Explanation) -> Explanation
     return replace(explanation, candidate=explanation.candidate.narrowed(members(scene.fleet, old), fit))
 
 
-def _goes_on(scene: Scene, candidate: Candidate) -> bool:
+def goes_on(scene: Scene, candidate: Candidate) -> bool:
     """Whether its hosts still crash more than the others."""
     strip = candidate.strip(look_back=scene.settings.quiet_bins // 2)
     due = float((strip.share * (strip.total - strip.inside) / np.maximum(1 - strip.share, 0.05)).sum())

@@ -1,7 +1,10 @@
 """The causes that are not deploys: a part of the fleet, one host, everything at once, one app."""
 
+import numpy as np
+
+from incidents.correlation.blame_deploys import goes_on
 from incidents.correlation.candidate import Candidate
-from incidents.correlation.explain import Explanation, examine_group
+from incidents.correlation.explain import Explanation, examine_group, weigh_groups
 from incidents.correlation.ledger import Key
 from incidents.correlation.rivals import HostSpike, fleet_rise, looping_apps, spiking_hosts
 from incidents.correlation.scene import Scene
@@ -32,9 +35,7 @@ def _blame_group(
     scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
 ) -> set[Key]:
     """Names the strongest slice, unless a deploy may still explain it."""
-    for entry in scene.ledger.open_entries("group"):
-        if any(c.name == entry.verdict.subject for c in groups):
-            entry.supported_bin = scene.end_bin
+    _keep_groups(scene)
     settings = scene.settings
     group = next((g for g in groups if g.fit.score >= settings.page_score + settings.group_margin), None)
     if group is None or scene.ledger.is_open(("group", group.name)):
@@ -47,6 +48,14 @@ def _blame_group(
         explains = {host: first for host in range(scene.hosts) if group.member[host]}
         _send(scene, group_verdict(scene, group, findings), suspects, explains)
     return {key}
+
+
+def _keep_groups(scene: Scene) -> None:
+    """A group stands as long as its hosts still crash more than the others."""
+    for entry in scene.ledger.open_entries("group"):
+        candidates = weigh_groups(scene, apart_from=entry.verdict.key)
+        if any(c.name == entry.verdict.subject and goes_on(scene, c) for c in candidates):
+            entry.supported_bin = scene.end_bin
 
 
 def _deploy_may_explain(group: Candidate, explanations: list[Explanation], scene: Scene) -> bool:
@@ -83,13 +92,14 @@ def _still_spikes(scene: Scene, verdict: Verdict) -> bool:
 
 
 def _part_of_more(scene: Scene, spike: HostSpike, explanations: list[Explanation], groups: list[Candidate]) -> bool:
-    """Whether a deploy or a slice that holds this host is also worse on its other hosts."""
+    """Whether a deploy or a slice that holds this host has made other hosts about as bad."""
+    bad = spike.observed / max(spike.expected, 0.1) / 4
     for candidate in [e.candidate for e in explanations] + groups:
         if candidate.inside[spike.host] and candidate.fit.score >= scene.settings.suspect_score:
-            others = candidate.inside.copy()
+            others = np.ones(scene.hosts, dtype=bool)
             others[spike.host] = False
-            keep = ~candidate.inside | others
-            if candidate.llr_in(candidate.view.only_hosts(keep)) > scene.settings.rival_decides:
+            strip = candidate.strip(view=candidate.view.only_hosts(others))
+            if strip.llr(max(candidate.fit.ratio, bad)) / candidate.dispersion > scene.settings.rival_decides:
                 return True
     return False
 

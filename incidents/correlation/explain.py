@@ -8,6 +8,7 @@ from incidents.correlation.candidate import Candidate
 from incidents.correlation.cohorts import fits_of, refine
 from incidents.correlation.events import Ints
 from incidents.correlation.exposure import Exposure
+from incidents.correlation.ledger import Key
 from incidents.correlation.scan import Fit
 from incidents.correlation.scene import Scene
 from incidents.correlation.slices import members
@@ -105,9 +106,9 @@ def _kernel_hosts(scene: Scene, candidate: Candidate) -> dict[int, str]:
     return inside if len(inside) > len(elsewhere) else {}
 
 
-def weigh_groups(scene: Scene, *, whole: bool = False) -> list[Candidate]:
+def weigh_groups(scene: Scene, *, whole: bool = False, apart_from: Key | None = None) -> list[Candidate]:
     """Every slice of the fleet that explains crashes without any deploy, best first."""
-    view = scene.view(whole=whole)
+    view = scene.view(whole=whole, apart_from=apart_from)
     exposed = widest(view)
     cost = scene.settings.slice_cost
     found = []

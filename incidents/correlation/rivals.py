@@ -44,7 +44,7 @@ class AppLoop:
 
 
 def spiking_hosts(view: View, settings: Settings) -> list[HostSpike]:
-    """Hosts whose breadth of crashes (all, or fatal signals) is out of line, also without their worst three bins."""
+    """Hosts whose breadth of crashes (all, or fatal signals) is out of line, and not of a moment only."""
     found: dict[int, HostSpike] = {}
     for group in (ALL_KINDS, HARD):
         for window in settings.host_windows:
@@ -79,12 +79,10 @@ def _spike(
 ) -> HostSpike | None:
     mine = recent & (view.events.host == host)
     per_bin = sums(view.time[mine], view.events.weight[mine], view.length)
-    worst = np.argsort(per_bin)[::-1][:3]
-    rest = mine & ~np.isin(view.time, worst)
     dispersion = float(view.dispersion[group])
-    rest_chance = tail(float(per_bin.sum() - per_bin[worst].sum()), due * max(window - 3, 1) / window, dispersion)
-    few = len(np.unique(view.events.app[rest])) < settings.host_least_apps
-    if few or rest_chance >= settings.host_rest_chance:
+    steady = float(np.minimum(per_bin, 1.0).sum())  # a moment in which everything dies counts once
+    few = len(np.unique(view.events.app[mine])) < settings.host_least_apps
+    if few or tail(steady, due, dispersion) >= settings.host_rest_chance:
         return None
     observed, apps = float(per_bin.sum()), len(np.unique(view.events.app[mine]))
     return HostSpike(host, tail(observed, due, dispersion), window, observed, due, apps)

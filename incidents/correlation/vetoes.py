@@ -76,15 +76,23 @@ def lead(candidate: Candidate, settings: Settings) -> Finding:
 
 
 def burst(candidate: Candidate, settings: Settings) -> Finding:
-    """A restart makes noise for a moment; a fault goes on."""
+    """A restart makes noise for a moment; a fault goes on, against the other hosts of the same minutes."""
     if candidate.fit.delay >= settings.burst_bins:
         return Finding(Ruling.PASS, "it does not begin with the restart")
     early, late = _excess(candidate, 0, settings.burst_bins), _excess(candidate, settings.burst_bins, FAR)
-    if late[1] < 1.5:
+    rest = candidate.strip(view=_without_restarts(candidate, settings))
+    ratio, llr = maximise(rest.inside, rest.share, rest.total, settings.ratios)
+    if llr / candidate.dispersion >= settings.page_score / 2 and late[0] >= settings.burst_share * early[0]:
+        return Finding(Ruling.PASS, f"it goes on after the restarts, at {ratio:g} times the rate")
+    due = float((rest.share * rest.total).sum())
+    if due * candidate.fit.ratio < settings.least_late_crashes:
         return Finding(Ruling.WAIT, "so far it could be the restarts of the deploy itself")
-    if early[1] >= 1.5 and late[0] < settings.burst_share * early[0]:
-        return Finding(Ruling.WAIT, "it fades after the restarts of the deploy itself")
-    return Finding(Ruling.PASS, "it goes on after the restarts")
+    return Finding(Ruling.REFUSE, "it fades after the restarts of the deploy itself")
+
+
+def _without_restarts(candidate: Candidate, settings: Settings) -> View:
+    first = np.where(candidate.exposed < FAR, candidate.exposed, FAR)
+    return candidate.view.without(first=first, end=np.minimum(first + settings.burst_bins, FAR))
 
 
 def _excess(candidate: Candidate, first_age: int, end_age: int) -> tuple[float, float]:
@@ -115,9 +123,10 @@ def against_group(
         return Finding(Ruling.REFUSE, f"hosts with {name} crash whether it touched them or not", rival=name)
     if group.fit.score > candidate.fit.score:
         return Finding(Ruling.REFUSE, f"{name} alone explains it better", rival=name)
-    if _follows(candidate, settings) or waited_bins >= settings.rival_wait_bins:
-        return Finding(Ruling.PASS, f"{name} alone explains it nearly as well")
-    return Finding(Ruling.WAIT, f"{name} alone explains it nearly as well", rival=name)
+    words = f"{name} alone explains it nearly as well"
+    if _follows(candidate, settings):
+        return Finding(Ruling.PASS, f"{words}, but it began right after the deploy")
+    return Finding(Ruling.WAIT if waited_bins < settings.rival_wait_bins else Ruling.REFUSE, words, rival=name)
 
 
 def _follows(candidate: Candidate, settings: Settings) -> bool:
