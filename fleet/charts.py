@@ -130,7 +130,7 @@ def exposure_chart(*, curves: Sequence[tuple[str, Sequence[int], Sequence[float 
             "data": [
                 {
                     "type": "scatter", "mode": "lines", "x": list(lags), "y": smooth(rates), "name": name,
-                    "line": {"color": colour, "width": 2.5 if place == 0 else 2, "shape": "hvh"}, "connectgaps": False,
+                    "line": {"color": colour, "width": 2.5 if place == 0 else 2, "shape": "hv"}, "connectgaps": False,
                     "hovertemplate": "%{y:.3f}",
                 }
                 for place, ((name, lags, rates), colour) in enumerate(zip(curves, colours, strict=True))
