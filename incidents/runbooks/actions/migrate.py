@@ -3,7 +3,13 @@
 from typing import Any
 
 from fleet.lifecycle import MigrationState, MoveState
-from fleet.migration.mover import create_migration, drive_migration, propose, start_migration
+from fleet.migration.mover import (
+    NotPossible,
+    create_migration,
+    drive_migration,
+    propose,
+    start_migration,
+)
 from fleet.models import Host, Migration
 from incidents.errors import Refused
 from incidents.runbooks.step import Outcome, StepContext
@@ -30,8 +36,11 @@ class Migrate:
         if plan.shortfall:
             raise Refused("There is not enough room on fresh hosts. Add hosts, then look at the plan again.")
         reference = context.incident.reference
-        migration = create_migration(plan=plan, reference=reference, actor=context.actor, now=context.now)
-        start_migration(migration=migration, actor=context.actor, now=context.now)
+        try:
+            migration = create_migration(plan=plan, reference=reference, actor=context.actor, now=context.now)
+            start_migration(migration=migration, actor=context.actor, now=context.now)
+        except NotPossible as obstacle:
+            raise Refused(str(obstacle)) from None
         context.step.result = {"migration": migration.pk}
 
     def drive(self, context: StepContext) -> Outcome:
