@@ -9,7 +9,7 @@ from incidents.correlation.scan import Fit, likelihoods, tabulate
 from incidents.correlation.slices import one_slice
 from incidents.correlation.view import FAR, View
 
-FINE_RATIOS = np.geomspace(0.05, 2000.0, 400)
+FINE_RATIOS = np.geomspace(0.05, 1e5, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,13 @@ class Strip:
         return float(likelihoods(self.inside, self.share, self.total, np.array([ratio]))[0])
 
     def best(self, dispersion: float) -> tuple[float, float, tuple[float, float]]:
-        """Rate ratio, LLR and 95 % profile interval, over a fine grid."""
+        """Rate ratio, LLR and 95 % profile interval, over a fine grid.
+
+        Half a crash is added outside, so that the ratio stays finite where the controls are silent.
+        """
+        usual = float((self.share * self.total).sum()) / max(float(self.total.sum()), 1e-9)
         values = likelihoods(self.inside, self.share, self.total, FINE_RATIOS) / dispersion
+        values -= 0.5 * np.log1p(usual * (FINE_RATIOS - 1.0))
         top = int(np.argmax(values))
         inside = FINE_RATIOS[values >= values[top] - 1.92]
         return float(FINE_RATIOS[top]), float(values[top]), (float(inside[0]), float(inside[-1]))

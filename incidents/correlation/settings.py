@@ -36,6 +36,7 @@ class Settings:
     least_hosts_hit: int = 3
     burst_bins: int = 3
     burst_share: float = 0.35
+    steady_share: float = 0.8
     least_late_crashes: float = 4.0
     lead_bins: int = 30
     lead_gap_bins: int = 2

@@ -82,7 +82,9 @@ def burst(candidate: Candidate, settings: Settings) -> Finding:
     early, late = _excess(candidate, 0, settings.burst_bins), _excess(candidate, settings.burst_bins, FAR)
     rest = candidate.strip(view=_without_restarts(candidate, settings))
     ratio, llr = maximise(rest.inside, rest.share, rest.total, settings.ratios)
-    if llr / candidate.dispersion >= settings.page_score / 2 and late[0] >= settings.burst_share * early[0]:
+    # A fault is as loud later as at first; what fades has to prove itself by the later crashes alone.
+    needed = settings.page_score * (0.5 if late[0] >= settings.steady_share * early[0] else 0.8)
+    if llr / candidate.dispersion >= needed and late[0] >= settings.burst_share * early[0]:
         return Finding(Ruling.PASS, f"it goes on after the restarts, at {ratio:g} times the rate")
     due = float((rest.share * rest.total).sum())
     if due * candidate.fit.ratio < settings.least_late_crashes:
