@@ -36,7 +36,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+# SIGINT too: a shell that starts a job in the background makes it deaf to Ctrl-C.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def tethered(argv: list[str], *, death_signal: int, identity: str = "-") -> list[str]:
@@ -202,13 +203,11 @@ class Supervisor:
         if not self._signals:
             yield
             return
-        ctrl_c = signal.getsignal(signal.SIGINT)
-        for number in (*ENDING_SIGNALS, signal.SIGINT):
+        for number in ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, ctrl_c)
             for number, former in self._former.items():
                 signal.signal(number, former)
 
