@@ -1,6 +1,7 @@
 """One explanation under test: an exposure, the hosts of its slice, and the fit that the scan found."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Strip:
         return float(FINE_RATIOS[top]), float(values[top]), (float(inside[0]), float(inside[-1]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """`exposed`: absolute bin per host; `member`: the hosts of the slice, exposed or not."""
 
@@ -66,10 +67,10 @@ class Candidate:
         """The counts behind the fit, perhaps in another view, with other exposures or another look-back."""
         view = self.view if view is None else view
         exposed = self.exposed if exposed is None else exposed
-        table = tabulate(view, exposed, one_slice(self.member), delays=(self.fit.delay,))
-        window = slice(max(0, view.length - (look_back or self.fit.look_back)), None)
         group = self.fit.group
-        return Strip(table.inside[0, group, 0, window], table.share[0, group, 0, window], table.total[group, window])
+        table = tabulate(view, exposed, one_slice(self.member), delays=(self.fit.delay,), groups=(group,))
+        window = slice(max(0, view.length - (look_back or self.fit.look_back)), None)
+        return Strip(table.inside[0, group, 0, window], table.share[0, 0, 0, window], table.total[group, window])
 
     def llr_in(self, view: View) -> float:
         """The LLR in another view, at the ratio of the fit."""
@@ -93,17 +94,24 @@ class Candidate:
         """What each host would have shown in its exposed bins at the rate of the controls."""
         since = np.maximum(self.exposed + self.fit.delay, self.view.end_bin - self.fit.look_back)
         bins = np.where(self.member, np.clip(self.view.end_bin - since, 0, None), 0)
-        due: Floats = self.view.expected[self.fit.group] * bins * self.control_level()
+        due: Floats = self.view.expected[self.fit.group] * bins * self.control_level
         return due
 
+    @cached_property
+    def own_strip(self) -> Strip:
+        """The counts behind the fit as it was found."""
+        return self.strip()
+
+    @cached_property
     def control_level(self) -> float:
         """Crashes of the controls over what was expected of them, worth one expected hour of doubt."""
-        strip = self.strip()
+        strip = self.own_strip
         rate = float(self.view.expected[self.fit.group].sum())
         outside = float((strip.total - strip.inside).sum())
         due = float((rate * (1.0 - strip.share)).sum())
         return (outside + 5.0) / (due + 5.0) if due + outside > 0 else 1.0
 
+    @cached_property
     def hit(self) -> Mask:
         """The hosts inside with clearly more crashes than due."""
         weight = self.weight_by_host()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from incidents.correlation.baseline import Baseline
 from incidents.correlation.blame_deploys import blame_deploy, keep_deploys
 from incidents.correlation.blame_rivals import blame_rivals
-from incidents.correlation.candidate import Candidate
 from incidents.correlation.events import EventStore
 from incidents.correlation.explain import Explanation, examine_deploy, weigh_deploys, weigh_groups
 from incidents.correlation.exposure import Exposure
@@ -81,10 +80,7 @@ class Correlator:
         gone = self._ledger.explained(shape[0])
         self._baseline.absorb(self._store, end_bin=end_bin, shape=shape, gone=gone)
         self._forget(now, end_bin)
-        scene = Scene(
-            now, end_bin, self.settings, self._fleet, self._store, self._baseline, self._ledger, self._exposures,
-            self._evidence,
-        )  # fmt: skip
+        scene = self._scene(now, end_bin)
         return self._board(scene) if shape[0] else Board(now, (), (), (), ())
 
     def _board(self, scene: Scene) -> Board:
@@ -97,23 +93,25 @@ class Correlator:
         if scene.end_bin - (self._baseline.first_bin or 0) >= self.settings.least_history_bins:
             keep_deploys(scene, explanations)
             pending = blame_deploy(scene, explanations)
-            pending |= blame_rivals(*self._after_blame(scene, explanations), suspects)
+            if scene.ledger.pages:
+                scene = self._scene(scene.now, scene.end_bin)
+                groups = weigh_groups(scene)
+            pending |= blame_rivals(scene, self._unnamed(explanations), groups, suspects)
             scene.ledger.forget_waiting(pending)
         scene.ledger.close_unsupported(scene.end_bin)
         pages, updates = scene.ledger.take_notices()
         verdicts = tuple(entry.verdict for entry in scene.ledger.open_entries())
         return Board(scene.now, verdicts, suspects, pages, updates)
 
-    def _after_blame(
-        self, scene: Scene, explanations: list[Explanation]
-    ) -> tuple[Scene, list[Explanation], list[Candidate]]:
-        """The scene once more without what a deploy named in this very tick explains."""
-        fresh = Scene(
-            scene.now, scene.end_bin, self.settings, self._fleet, self._store, self._baseline, self._ledger,
-            self._exposures, self._evidence,
+    def _scene(self, now: float, end_bin: int) -> Scene:
+        """The fleet as of now, without what the verdicts of this moment explain."""
+        return Scene(
+            now, end_bin, self.settings, self._fleet, self._store, self._baseline, self._ledger, self._exposures,
+            self._evidence,
         )  # fmt: skip
-        unnamed = [e for e in explanations if not self._ledger.is_open(("deploy", e.deploy))]
-        return fresh, unnamed, weigh_groups(fresh)
+
+    def _unnamed(self, explanations: list[Explanation]) -> list[Explanation]:
+        return [e for e in explanations if not self._ledger.is_open(("deploy", e.deploy))]
 
     def _admit(self, now: float) -> None:
         """Takes in, in order of their own time, the crashes received by now."""

@@ -77,7 +77,7 @@ def weigh_deploy(scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool
 
 def direct_evidence(scene: Scene, exposure: Exposure, candidate: Candidate) -> tuple[tuple[str, ...], float]:
     """What hosts said themselves: overwritten images under crashing dynos, errors of the kernel after the deploy."""
-    hit = set(np.flatnonzero(candidate.hit()).tolist())
+    hit = set(np.flatnonzero(candidate.hit).tolist())
     overwrote = exposure.hosts_with("overwrote") & hit
     said = _kernel_hosts(scene, candidate)
     if 2 * len(overwrote) < len(hit):

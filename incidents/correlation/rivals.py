@@ -61,9 +61,17 @@ def _spikes(view: View, group: int, window: int, settings: Settings) -> list[Hos
     seen = sums(view.events.host[recent], view.events.weight[recent], hosts)
     due = _due(view.expected[group], seen, window)
     limit = settings.host_chance / (144 * max(hosts, 1))
-    loud = np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due))
+    loud = np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due) & _may_be(seen, due, limit, view))
     spikes = [_spike(view, int(host), recent, float(due[host]), group, window, settings) for host in loud]
     return [spike for spike in spikes if spike and spike.chance < limit]
+
+
+def _may_be(seen: Floats, due: Floats, limit: float, view: View) -> Mask:
+    """A quick bound that spares the exact tail for hosts that are far from the limit."""
+    ratio = np.maximum(seen, 1e-9) / np.maximum(due, 1e-9)
+    bound = (seen * np.log(ratio) - (seen - due)) / float(view.dispersion.max())
+    near: Mask = bound > -math.log(limit) - 6.0
+    return near
 
 
 def _due(expected: Floats, seen: Floats, window: int) -> Floats:
@@ -95,9 +103,15 @@ def tail(count: float, mean: float, dispersion: float) -> float:
         return 1.0
     if mean <= 0:
         return 0.0
-    terms = [_log_mass(k, mean, dispersion) for k in range(least, least + 200)]
-    top = max(terms)
-    return min(1.0, math.exp(top) * sum(math.exp(term - top) for term in terms))
+    spread = 1 - 1 / dispersion if dispersion > 1.01 else 0.0
+    size = mean / (dispersion - 1) if spread else 0.0
+    mass, chance = math.exp(_log_mass(least, mean, dispersion)), 0.0
+    for k in range(least, least + 1000):
+        chance += mass
+        mass *= (k + size) * spread / (k + 1) if spread else mean / (k + 1)
+        if mass < 1e-9 * chance:
+            break
+    return min(1.0, chance)
 
 
 def _log_mass(k: int, mean: float, dispersion: float) -> float:

@@ -15,7 +15,7 @@ from incidents.correlation.settings import Settings
 from incidents.correlation.slices import Slices
 from incidents.correlation.view import FAR, View
 
-GROUPS = 3
+ALL_GROUPS = (0, 1, 2)
 TRIED_PER_SLICE = 3
 WORTH_TRYING = 2.0
 
@@ -79,10 +79,12 @@ def mean_ages(exposed: Ints, slices: Slices, end_bin: int) -> Floats:
     return mean
 
 
-def tabulate(view: View, exposed: Ints, slices: Slices, *, delays: tuple[int, ...]) -> Table:
-    """Sorts the crashes of the window and the expected rates by slice, kind, age of the exposure, and bin."""
+def tabulate(
+    view: View, exposed: Ints, slices: Slices, *, delays: tuple[int, ...], groups: tuple[int, ...] = ALL_GROUPS
+) -> Table:
+    """Sorts the crashes of the window and the expected rates (of some groups) by slice, kind, age and bin."""
     inside = _tabulate_crashes(view, exposed, slices, delays)
-    share = np.stack([_tabulate_share(view, exposed, slices, delays, group) for group in range(GROUPS)], axis=1)
+    share = np.stack([_tabulate_share(view, exposed, slices, delays, group) for group in groups], axis=1)
     kinds = sums(view.events.kind * view.length + view.time, view.events.weight, KIND_CLASSES * view.length)
     total = kinds.reshape(KIND_CLASSES, view.length)
     total = np.concatenate([total.sum(axis=0, keepdims=True), total[1:]])

@@ -40,7 +40,7 @@ def judge(candidate: Candidate, settings: Settings, *, evidence: float) -> list[
 
 def breadth(candidate: Candidate, settings: Settings) -> Finding:
     """Enough hosts, and still there without the strongest one."""
-    hit = int(candidate.hit().sum())
+    hit = int(candidate.hit.sum())
     if hit < settings.least_hosts_hit:
         return Finding(Ruling.WAIT, f"only {hit} hosts hit so far")
     strongest = int(np.argmax(candidate.weight_by_host()))
@@ -54,7 +54,7 @@ def breadth(candidate: Candidate, settings: Settings) -> Finding:
 
 def persistence(candidate: Candidate, settings: Settings) -> Finding:
     """Not one bad bin: it must stand without its strongest bin."""
-    window = candidate.strip()
+    window = candidate.own_strip
     worst = candidate.view.length - len(window.inside) + int(np.argmax(window.inside))
     rest = candidate.llr_in(candidate.view.without_times(np.array([worst])))
     if rest < settings.page_score / 3:
@@ -108,7 +108,7 @@ def _excess(candidate: Candidate, first_age: int, end_age: int) -> tuple[float, 
     first = np.maximum(candidate.exposed + max(first_age, fit.delay), window_start)
     end = np.minimum(np.minimum(candidate.exposed + end_age, view.end_bin), candidate.view.gone_from)
     bins = np.where(candidate.inside, np.clip(end - first, 0, None), 0)
-    due = float((view.expected[fit.group] * bins).sum()) * candidate.control_level()
+    due = float((view.expected[fit.group] * bins).sum()) * candidate.control_level
     return (seen - due) / max(due, 1e-9), seen - due
 
 

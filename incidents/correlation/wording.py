@@ -13,7 +13,7 @@ from incidents.correlation.view import FAR
 
 def numbers(candidate: Candidate) -> tuple[float, tuple[float, float]]:
     """Rate ratio and its 95 % interval."""
-    ratio, _, interval = candidate.strip().best(candidate.dispersion)
+    ratio, _, interval = candidate.own_strip.best(candidate.dispersion)
     return ratio, interval
 
 
@@ -24,7 +24,7 @@ def lag_seconds(scene: Scene, candidate: Candidate) -> float | None:
         return None
     first = np.full(len(candidate.member), FAR)
     np.minimum.at(first, events.host, events.bin)
-    hit = np.flatnonzero(candidate.hit() & (first < FAR))
+    hit = np.flatnonzero(candidate.hit & (first < FAR))
     if not len(hit):
         return None
     return float(np.median(first[hit] - candidate.exposed[hit])) * scene.settings.bin_seconds
@@ -36,7 +36,7 @@ def suspect(scene: Scene, explanation: Explanation) -> Suspect:
     ratio, interval = numbers(candidate)
     return Suspect(
         explanation.deploy, explanation.score, candidate.cohort, ratio, interval, lag_seconds(scene, candidate),
-        int(candidate.hit().sum()), scene.ledger.is_open(("deploy", explanation.deploy)),
+        int(candidate.hit.sum()), scene.ledger.is_open(("deploy", explanation.deploy)),
         words_for(candidate, explanation), words_against(candidate, explanation.findings),
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ def words_for(candidate: Candidate, explanation: Explanation) -> tuple[str, ...]
     fit = candidate.fit
     sums = (
         f"{fit.observed:.1f} weighted crashes on its hosts in {fit.look_back} bins where {fit.expected:.1f} were due"
-        f" ({int(candidate.hit().sum())} of {int(candidate.inside.sum())} hosts hit)"
+        f" ({int(candidate.hit.sum())} of {int(candidate.inside.sum())} hosts hit)"
     )
     passed = [finding.words for finding in explanation.findings if finding.ruling == Ruling.PASS]
     return (sums, *explanation.evidence, *passed)
@@ -55,7 +55,7 @@ def words_for(candidate: Candidate, explanation: Explanation) -> tuple[str, ...]
 def words_against(candidate: Candidate, findings: tuple[Finding, ...]) -> tuple[str, ...]:
     """What speaks against it."""
     words = [finding.words for finding in findings if finding.ruling != Ruling.PASS]
-    spared = int(candidate.inside.sum()) - int(candidate.hit().sum())
+    spared = int(candidate.inside.sum()) - int(candidate.hit.sum())
     if spared:
         words.append(f"{spared} hosts of the same exposure show nothing unusual so far")
     if not bool((candidate.exposed >= FAR).any()):
@@ -74,7 +74,7 @@ def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Expla
     ]
     return Verdict(
         "deploy", explanation.deploy, scene.now, candidate.cohort, names(scene, candidate.inside), explanation.score,
-        ratio, interval, lag_seconds(scene, candidate), int(candidate.hit().sum()),
+        ratio, interval, lag_seconds(scene, candidate), int(candidate.hit.sum()),
         int((candidate.exposed >= FAR).sum()), words_for(candidate, explanation),
         (*against, *words_against(candidate, explanation.findings)),
     )  # fmt: skip
@@ -87,7 +87,7 @@ def group_verdict(scene: Scene, group: Candidate, findings: list[Finding]) -> Ve
     words = f"{fit.observed:.1f} weighted crashes in {fit.look_back} bins where {fit.expected:.1f} were due"
     return Verdict(
         "group", group.name, scene.now, group.cohort, names(scene, group.member), fit.score, ratio, interval, None,
-        int(group.hit().sum()), int((~group.member).sum()), (words, *(finding.words for finding in findings)),
+        int(group.hit.sum()), int((~group.member).sum()), (words, *(finding.words for finding in findings)),
         ("no deploy explains this",),
     )  # fmt: skip
 
