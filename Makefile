@@ -48,7 +48,7 @@ imports: $(VENV)/development.stamp ## who may import whom
 	$(BIN)/lint-imports
 
 migrations: $(VENV)/development.stamp ## models without a migration
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m config.embedded manage.py makemigrations --check --dry-run
 
 templates: $(VENV)/development.stamp ## layout of the templates
 	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 --check {} +

@@ -215,3 +215,13 @@ def test_as_an_ordinary_user_and_where_namespaces_are_not_allowed(how: str) -> N
 def pass_folders() -> list[str]:
     """So that the test also works from a checkout that only root can read."""
     return ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+
+
+def test_a_command_on_a_throw_away_database_hands_back_its_status() -> None:
+    code = (
+        "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL']); print(os.environ['FAULTLINE_VAR']); exit(3)"
+    )
+    argv = [sys.executable, "-m", "config.embedded", "-c", code]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert not Path(done.stdout.strip()).exists()
