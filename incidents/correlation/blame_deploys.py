@@ -33,14 +33,17 @@ def blame_deploy(scene: Scene, explanations: list[Explanation]) -> set[Key]:
 
 
 def _can_be_blamed(scene: Scene, explanation: Explanation) -> bool:
-    strong = explanation.score >= scene.settings.page_score
+    settings = scene.settings
+    other = any(entry.verdict.kind in {"deploy", "group", "fleet"} for entry in scene.ledger.open_entries())
+    second = settings.second_score if other else 0.0
+    strong = explanation.score >= settings.page_score + second
     return strong and not scene.ledger.is_open(("deploy", explanation.deploy))
 
 
 def _ruling(scene: Scene, explanation: Explanation, rivals: list[Explanation], waited: int) -> Ruling:
     """The ruling of the tests, held back for a while where another deploy explains it nearly as well."""
     settings = scene.settings
-    tied = any(rival.score > explanation.score - settings.tie_score for rival in rivals)
+    tied = any(rival.plain_score > explanation.plain_score - settings.tie_score for rival in rivals)
     if explanation.ruling == Ruling.PASS and tied and waited < settings.tie_wait_bins:
         return Ruling.WAIT
     return explanation.ruling
@@ -74,11 +77,12 @@ def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
         name = entry.verdict.subject
         exposed = scene.exposures[name].bins(scene.hosts, scene.settings.bin_seconds, until=scene.now)
         explanation = by_name.get(name)
-        if explanation is None or explanation.score < max(scene.settings.page_score, LATE_LIFE * entry.peak):
+        weak = explanation is None or explanation.score < max(scene.settings.page_score, LATE_LIFE * entry.peak)
+        if explanation is None or weak or explanation.ruling == Ruling.REFUSE:
             _extend(scene, entry, exposed)
         else:
             _renew(scene, entry, _steady(scene, entry, explanation))
-        if explanation and goes_on(scene, explanation.candidate):
+        if explanation and explanation.ruling != Ruling.REFUSE and goes_on(scene, explanation.candidate):
             entry.supported_bin = scene.end_bin
 
 

@@ -6,7 +6,7 @@ from incidents.correlation.blame_deploys import goes_on
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.explain import Explanation, examine_group, weigh_groups
 from incidents.correlation.ledger import Key
-from incidents.correlation.rivals import HostSpike, fleet_rise, looping_apps, spiking_hosts
+from incidents.correlation.rivals import HostSpike, fleet_rise, is_uneven, looping_apps, spiking_hosts
 from incidents.correlation.scene import Scene
 from incidents.correlation.verdict import Suspect, Verdict
 from incidents.correlation.vetoes import Ruling, standing
@@ -121,7 +121,8 @@ def _blame_fleet(
     others = any(e.score >= half and e.ruling != Ruling.REFUSE for e in explanations)
     others = others or any(group.fit.score >= half for group in groups)
     waited = scene.ledger.waited(key, scene.end_bin)
-    if waited >= (scene.settings.fleet_wait_bins if others else 0):
+    hold = scene.settings.fleet_uneven_bins if is_uneven(scene.view(), scene.settings) else 0
+    if waited >= max(hold, scene.settings.fleet_wait_bins if others else 0):
         _send(scene, fleet_verdict(scene, rise, _covering(scene)), suspects, {})
     return {key}
 

@@ -29,7 +29,11 @@ class Correlator:
         self.settings = settings or Settings()
         self._fleet = Fleet()
         self._store = EventStore()
-        self._novelty = Novelty(self.settings.novelty_bins * self.settings.bin_seconds)
+        self._novelty = Novelty(
+            self.settings.novelty_bins * self.settings.bin_seconds,
+            moment_seconds=self.settings.bin_seconds,
+            most_a_moment=self.settings.most_a_moment,
+        )
         self._baseline = Baseline(self.settings)
         self._ledger = Ledger(self.settings)
         self._exposures: dict[str, Exposure] = {}
@@ -144,3 +148,4 @@ class Correlator:
         for name in [name for name, e in self._exposures.items() if e.over(oldest)]:
             if not self._ledger.is_open(("deploy", name)):
                 del self._exposures[name]
+                self._ledger.noisy.discard(name)

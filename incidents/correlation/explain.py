@@ -33,6 +33,11 @@ class Explanation:
         return self.candidate.fit.score + self.evidence_score
 
     @property
+    def plain_score(self) -> float:
+        """Its score before a second attribute sharpened the cohort: what deploys are compared by."""
+        return min(self.score, self.fits[0].score + self.evidence_score)
+
+    @property
     def ruling(self) -> Ruling:
         """Whether it may be blamed."""
         return standing(list(self.findings))
@@ -48,7 +53,7 @@ def weigh_deploys(scene: Scene) -> list[Explanation]:
     found = [weigh_deploy(scene, *one, whole=True) for one in named]
     strongest = max((e.score for e in found if e), default=None)
     found += [_weigh_other(scene, *one, strongest=strongest) for one in others]
-    return sorted((e for e in found if e), key=lambda explanation: -explanation.score)
+    return sorted((e for e in found if e), key=lambda explanation: -explanation.plain_score)
 
 
 def _weigh_other(scene: Scene, exposure: Exposure, exposed: Ints, *, strongest: float | None) -> Explanation | None:
@@ -126,6 +131,8 @@ def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidat
         groups = weigh_groups(scene, whole=True)
     settings, candidate = scene.settings, explanation.candidate
     findings = judge(candidate, settings, evidence=explanation.evidence_score)
+    if any(finding.fades for finding in findings):
+        scene.ledger.noisy.add(explanation.deploy)
     waited = scene.ledger.waited(("deploy", explanation.deploy), scene.end_bin)
     rivals = [group for group in groups if group.fit.score > candidate.fit.score - settings.rival_reach]
     findings += [against_group(candidate, group, scene.fleet, settings, waited_bins=waited) for group in rivals[:5]]

@@ -32,6 +32,7 @@ class Ledger:
     entries: dict[Key, Entry] = field(default_factory=dict)
     sent_at: dict[Key, float] = field(default_factory=dict)
     waiting_since: dict[Key, int] = field(default_factory=dict)
+    noisy: set[str] = field(default_factory=set)  # deploys whose restarts kill dynos, and no more
     pages: list[Notice] = field(default_factory=list)
     updates: list[Notice] = field(default_factory=list)
 

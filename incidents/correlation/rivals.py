@@ -89,7 +89,8 @@ def _spike(
     per_bin = sums(view.time[mine], view.events.weight[mine], view.length)
     dispersion = float(view.dispersion[group])
     steady = float(np.minimum(per_bin, 1.0).sum())  # a moment in which everything dies counts once
-    few = len(np.unique(view.events.app[mine])) < settings.host_least_apps
+    brief = int((per_bin > 0).sum()) < settings.host_least_bins
+    few = brief or len(np.unique(view.events.app[mine])) < settings.host_least_apps
     if few or tail(steady, due, dispersion) >= settings.host_rest_chance:
         return None
     observed, apps = float(per_bin.sum()), len(np.unique(view.events.app[mine]))
@@ -151,6 +152,15 @@ def _unruly(past: Floats, settings: Settings) -> float:
     usable = past[len(past) % settings.fleet_bins :].reshape(-1, settings.fleet_bins).sum(axis=1)
     usable = np.sort(usable)[: max(2, int(len(usable) * 0.9))]
     return float(np.clip(usable.var() / max(usable.mean(), 1e-9), 1.0, settings.most_dispersion))
+
+
+def is_uneven(view: View, settings: Settings) -> bool:
+    """Whether some hosts carry the rise: what hits the whole fleet hits its hosts alike."""
+    recent = view.time >= view.length - 2 * settings.fleet_bins
+    seen = sums(view.events.host[recent], view.events.weight[recent], len(view.gone_from))
+    due = view.expected[0] * seen.sum() / max(float(view.expected[0].sum()), 1e-12)
+    squares = (seen - due) ** 2 / np.maximum(due, 1e-12)
+    return float(np.sort(squares)[:-1].mean()) > settings.fleet_unevenness * float(view.dispersion[0])
 
 
 def excess(seen: float, due: float) -> float:

@@ -58,7 +58,7 @@ def scan_exposure(
             table, guesses[number], int(number), view=view, delays=delays, settings=settings, penalty=penalty
         )
         if fit:
-            fits.append(replace(fit, slice_=slices.names[number], score=fit.score - slices.prices[number]))
+            fits.append(replace(fit, slice_=slices.names[number], score=fit.score - float(slices.prices[number])))
     return fits
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from incidents.correlation.baseline import Baseline
-from incidents.correlation.events import EventStore, Ints
+from incidents.correlation.events import Events, EventStore, Ints, Mask
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.facts import Evidence
 from incidents.correlation.fleet import Fleet
@@ -66,6 +66,7 @@ class Scene:
         number = self.fleet.stacks.known(stack) if stack else None
         if stack:
             events = events.where((events.stack == (-2 if number is None else number)) | (events.stack == -1))
+        events = events.where(~self._is_restart(events))
         nothing = Ledger(self.settings).explained(self.hosts)
         view = View(
             self.end_bin, length, events.bin - (self.end_bin - length), events, self._expected(number), *nothing,
@@ -73,6 +74,15 @@ class Scene:
         )  # fmt: skip
         first, end = self.ledger.explained(self.hosts, apart_from=apart_from, deploys=not whole)
         return view.without(first=first, end=end)
+
+    def _is_restart(self, events: Events) -> Mask:
+        """Crashes in the first moments after a deploy that is known to restart dynos and to do no more."""
+        restart = np.zeros(len(events.bin), dtype=bool)
+        for name in self.ledger.noisy & self.exposures.keys():
+            exposed = self.exposures[name].bins(self.hosts, self.settings.bin_seconds, until=self.now)
+            age = events.bin - exposed[events.host]
+            restart |= (age >= 0) & (age < self.settings.burst_bins)
+        return restart
 
     def _expected(self, stack: int | None) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         dynos = self.fleet.dynos

@@ -11,6 +11,7 @@ class Settings:
 
     # Novelty: an app counts once per host in this time, and less on each further host.
     novelty_bins: int = 30
+    most_a_moment: float = 3.0
 
     # Windows of the scan.
     look_backs: tuple[int, ...] = (3, 5, 10, 20, 40, 80, 160, 320)
@@ -37,7 +38,7 @@ class Settings:
     burst_bins: int = 3
     burst_share: float = 0.35
     steady_share: float = 0.8
-    least_late_crashes: float = 4.0
+    least_late_crashes: float = 8.0
     lead_bins: int = 30
     lead_gap_bins: int = 2
     lead_score: float = 5.0
@@ -46,6 +47,7 @@ class Settings:
     rival_wait_bins: int = 8
     tie_score: float = 3.0
     tie_wait_bins: int = 10
+    second_score: float = 4.0  # a second fault while one is open is rarer, and needs this much more
     blame_moves_score: float = 8.0
     explained_lead_bins: int = 10
     cohort_gain: float = 3.0
@@ -61,12 +63,15 @@ class Settings:
     host_chance: float = 0.05
     host_rest_chance: float = 1e-4
     host_least_apps: int = 3
+    host_least_bins: int = 5
     host_wait_bins: int = 10
     group_wait_bins: int = 3
     fleet_bins: int = 5
     fleet_past_bins: int = 180
     fleet_ratio: float = 1.8
     fleet_wait_bins: int = 10
+    fleet_uneven_bins: int = 20
+    fleet_unevenness: float = 1.5
     app_hosts: int = 8
     app_share: float = 0.15
 

@@ -28,6 +28,7 @@ class Finding:
     ruling: Ruling
     words: str
     rival: str | None = None  # the group that explains it better
+    fades: bool = False  # its restarts make noise that should not count for anything
 
 
 def judge(candidate: Candidate, settings: Settings, *, evidence: float) -> list[Finding]:
@@ -43,11 +44,13 @@ def breadth(candidate: Candidate, settings: Settings) -> Finding:
     hit = int(candidate.hit.sum())
     if hit < settings.least_hosts_hit:
         return Finding(Ruling.WAIT, f"only {hit} hosts hit so far")
-    strongest = int(np.argmax(candidate.weight_by_host()))
+    weights = candidate.weight_by_host()
+    strongest = int(np.argmax(weights))
     others = np.ones(len(candidate.member), dtype=bool)
     others[strongest] = False
     rest = candidate.llr_in(candidate.view.only_hosts(others))
-    if rest < settings.page_score / 2:
+    dominant = weights[strongest] > weights.sum() / 2
+    if rest < settings.page_score * (0.8 if dominant else 0.5):
         return Finding(Ruling.WAIT, "it rests on one host")
     return Finding(Ruling.PASS, f"{hit} hosts are hit, and it stands without the strongest")
 
@@ -86,10 +89,9 @@ def burst(candidate: Candidate, settings: Settings) -> Finding:
     needed = settings.page_score * (0.5 if late[0] >= settings.steady_share * early[0] else 0.8)
     if llr / candidate.dispersion >= needed and late[0] >= settings.burst_share * early[0]:
         return Finding(Ruling.PASS, f"it goes on after the restarts, at {ratio:g} times the rate")
-    due = float((rest.share * rest.total).sum())
-    if due * candidate.fit.ratio < settings.least_late_crashes:
+    if _late_at_early_rate(candidate, early[0], settings) < settings.least_late_crashes or late[1] > early[1]:
         return Finding(Ruling.WAIT, "so far it could be the restarts of the deploy itself")
-    return Finding(Ruling.REFUSE, "it fades after the restarts of the deploy itself")
+    return Finding(Ruling.REFUSE, "it fades after the restarts of the deploy itself", fades=True)
 
 
 def _without_restarts(candidate: Candidate, settings: Settings) -> View:
@@ -99,17 +101,27 @@ def _without_restarts(candidate: Candidate, settings: Settings) -> View:
 
 def _excess(candidate: Candidate, first_age: int, end_age: int) -> tuple[float, float]:
     """Relative and absolute excess of crashes at these ages."""
-    view, fit = candidate.view, candidate.fit
+    view = candidate.view
     use = candidate.crashes_inside()
     host = view.events.host[use]
     age = view.events.bin[use] - candidate.exposed[host]
     seen = float(view.events.weight[use][(age >= first_age) & (age < end_age)].sum())
-    window_start = view.end_bin - fit.look_back
-    first = np.maximum(candidate.exposed + max(first_age, fit.delay), window_start)
-    end = np.minimum(np.minimum(candidate.exposed + end_age, view.end_bin), candidate.view.gone_from)
-    bins = np.where(candidate.inside, np.clip(end - first, 0, None), 0)
-    due = float((view.expected[fit.group] * bins).sum()) * candidate.control_level
+    due = _due_at(candidate, first_age, end_age)
     return (seen - due) / max(due, 1e-9), seen - due
+
+
+def _due_at(candidate: Candidate, first_age: int, end_age: int) -> float:
+    """What the exposed hosts would have shown at these ages at the rate of the controls."""
+    view, fit = candidate.view, candidate.fit
+    first = np.maximum(candidate.exposed + max(first_age, fit.delay), view.end_bin - fit.look_back)
+    end = np.minimum(np.minimum(candidate.exposed + end_age, view.end_bin), view.gone_from)
+    bins = np.where(candidate.inside, np.clip(end - first, 0, None), 0)
+    return float((view.expected[fit.group] * bins).sum()) * candidate.control_level
+
+
+def _late_at_early_rate(candidate: Candidate, early_excess: float, settings: Settings) -> float:
+    """How many crashes there should have been since, had the first moments gone on."""
+    return _due_at(candidate, settings.burst_bins, FAR) * (1.0 + early_excess)
 
 
 def against_group(

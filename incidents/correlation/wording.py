@@ -70,7 +70,7 @@ def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Expla
     against = [
         f"{rival.deploy} explains it nearly as well (score {rival.score:.1f} to {explanation.score:.1f})"
         for rival in rivals
-        if rival.score > explanation.score - scene.settings.tie_score
+        if rival.plain_score > explanation.plain_score - scene.settings.tie_score
     ]
     return Verdict(
         "deploy", explanation.deploy, scene.now, candidate.cohort, names(scene, candidate.inside), explanation.score,

@@ -17,7 +17,7 @@ from incidents.correlation.view import FAR, hull
 
 
 def test_an_app_is_news_once_in_half_an_hour_and_less_on_each_host() -> None:
-    novelty = Novelty(1800)
+    novelty = Novelty(1800, moment_seconds=60, most_a_moment=9)
     assert novelty.weigh(host=1, app=1, at=0) == 1
     assert novelty.weigh(host=1, app=1, at=1799) == 0
     assert novelty.weigh(host=2, app=1, at=10) == 1 / 2
@@ -26,6 +26,14 @@ def test_an_app_is_news_once_in_half_an_hour_and_less_on_each_host() -> None:
     assert novelty.weigh(host=1, app=1, at=1800) == 1 / 3
     novelty.forget_before(10_000)
     assert novelty.weigh(host=1, app=1, at=10_001) == 1
+
+
+def test_a_moment_in_which_a_whole_host_dies_counts_as_three() -> None:
+    novelty = Novelty(1800, moment_seconds=60, most_a_moment=3)
+    at_once = [novelty.weigh(host=1, app=app, at=app) for app in range(13)]
+    assert sum(at_once) == pytest.approx(4)
+    assert novelty.weigh(host=1, app=99, at=60) == 1
+    assert novelty.weigh(host=2, app=98, at=0) == 1
 
 
 @pytest.mark.parametrize(
