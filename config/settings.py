@@ -134,6 +134,8 @@ X_FRAME_OPTIONS = "DENY"
 TICK_SECONDS = env.float("TICK_SECONDS", 60.0)
 COLLECT_SECONDS = env.float("COLLECT_SECONDS", 10.0)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 15.0)
+# Charts show minutes; during an incident everybody looks at the same ones, so each is drawn once in this time.
+CHART_CACHE_SECONDS = env.float("CHART_CACHE_SECONDS", 5.0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", 30.0)
 BLAST_RADIUS_SHARE = env.float("BLAST_RADIUS_SHARE", 0.5)
 CRASH_RETENTION_HOURS = env.int("CRASH_RETENTION_HOURS", 72)

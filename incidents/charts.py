@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.cache import cache
 
 from fleet.charts import Chart, Marker, exposure_chart, heat_chart, pulse_chart
 from fleet.exposure import Exposure, exposure_of
@@ -13,7 +18,12 @@ SPAN = timedelta(hours=2)
 
 
 def fleet_charts(*, now: datetime) -> list[Chart]:
-    """The fleet's pulse with its deploys, and the hosts that stand out."""
+    """The fleet's pulse with its deploys, and the hosts that stand out; drawn once for all who look at the same time."""
+    draw = partial(_fleet_charts, now)
+    return cache.get_or_set("fleet-charts", draw, settings.CHART_CACHE_SECONDS)  # type: ignore[return-value]
+
+
+def _fleet_charts(now: datetime) -> list[Chart]:
     pulse = fleet_pulse(now=now, span=SPAN)
     markers = [Marker(deploy.started_at, f"{deploy.kind} {deploy.key}") for deploy in deploys_since(now - SPAN)]
     charts = [
@@ -30,6 +40,12 @@ def fleet_charts(*, now: datetime) -> list[Chart]:
 
 def deploy_chart(deploy: Deploy, *, cohort: Mapping[str, Any], now: datetime) -> tuple[Chart | None, Exposure | None]:
     """Exposed against not exposed, and the numbers behind it; nothing while the deploy has reached no host."""
+    key = f"deploy-chart-{deploy.pk}-{urlencode(sorted(cohort.items()))}"
+    draw = partial(_deploy_chart, deploy, cohort, now)
+    return cache.get_or_set(key, draw, settings.CHART_CACHE_SECONDS)  # type: ignore[return-value]
+
+
+def _deploy_chart(deploy: Deploy, cohort: Mapping[str, Any], now: datetime) -> tuple[Chart | None, Exposure | None]:
     exposure = exposure_of(deploy, cohort=cohort, now=now)
     if exposure is None:
         return None, None

@@ -72,6 +72,7 @@ def pytest_load_initial_conftests(args: list[str]) -> Iterator[None]:
         os.environ["FAULTLINE_VAR"] = str(run.folder)
         os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
         os.environ.setdefault("BROKER_URL", "memory://")
+        os.environ.setdefault("CHART_CACHE_SECONDS", "0")
         if not embedded.given("DATABASE_URL"):
             os.environ["DATABASE_URL"] = embedded.start_database(
                 run.folder, kept=run.kept, supervisor=run.supervisor, fast=True
