@@ -18,9 +18,10 @@ SPAN = timedelta(hours=2)
 
 
 def fleet_charts(*, now: datetime) -> list[Chart]:
-    """The fleet's pulse with its deploys, and the hosts that stand out; drawn once for all who look at the same time."""
+    """The fleet's pulse with its deploys, and the hosts that stand out; drawn once for all who look."""
     draw = partial(_fleet_charts, now)
-    return cache.get_or_set("fleet-charts", draw, settings.CHART_CACHE_SECONDS)  # type: ignore[return-value]
+    charts: list[Chart] | None = cache.get_or_set("fleet-charts", draw, settings.CHART_CACHE_SECONDS)
+    return charts or []
 
 
 def _fleet_charts(now: datetime) -> list[Chart]:
