@@ -30,8 +30,16 @@ def local_secret_key() -> str:
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = secret("SECRET_KEY") or local_secret_key()
+# Keys of before: still good for what was signed or sealed with them, so that SECRET_KEY can be changed without a gap.
+SECRET_KEY_FALLBACKS: list[str] = secret("SECRET_KEY_FALLBACKS").split()
+# Seals what is secret at rest, such as the addresses of channels; SECRET_KEY does where this is not given.
+SEALING_KEY = secret("SEALING_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+# Where people reach Faultline; messages to them carry it.
+PUBLIC_URL = env.str(
+    "PUBLIC_URL", next(iter(CSRF_TRUSTED_ORIGINS), f"http://127.0.0.1:{env.int('PORT', 8000)}")
+).rstrip("/")
 BEHIND_TLS = env.bool("BEHIND_TLS", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
@@ -166,6 +174,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "sweep-fleet": {
         "task": "fleet.tasks.acting.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS},
+    },
+    "deliver": {
+        "task": "incidents.tasks.notifying.deliver",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS},
     },

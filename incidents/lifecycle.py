@@ -42,3 +42,13 @@ class StepState(State):
     SUCCEEDED = "succeeded", "done, and checked"
     SKIPPED = "skipped", "passed over by a person, with a reason"
     CANCELLED = "cancelled", "its run was given up"
+
+
+class DeliveryState(State):
+    """One message to people, through one channel."""
+
+    PENDING = "pending", "waits to be sent", "sending", "dead"
+    SENDING = "sending", "is being sent", "sent", "failed", "dead"
+    FAILED = "failed", "did not go through, and is tried again", "sending", "dead"
+    SENT = "sent", "the receiver took it"
+    DEAD = "dead", "given up; it was never taken as far as can be known"

@@ -11,7 +11,8 @@ from fleet.models import App, Host
 from incidents.errors import Refused
 from incidents.lifecycle import IncidentState
 from incidents.live import announce
-from incidents.models import Incident, Report, TimelineEntry
+from incidents.models import Delivery, Incident, Report, TimelineEntry
+from incidents.notifying.queueing import tell_people
 from incidents.timeline.chain import settled_text
 from incidents.timeline.read import last_of_kind
 from incidents.timeline.record import record
@@ -125,6 +126,8 @@ def _bring(
         raise Refused(_who_was_first(incident))
     data = {"from": str(before), "to": to.value}
     record(incident_id=incident.pk, kind=STATE, text=text, actor=actor, occurred_at=now, data=data)
+    if to in {IncidentState.RESOLVED, IncidentState.DISMISSED}:
+        tell_people(incident_id=incident.pk, occasion=Delivery.Occasion.RESOLVED, now=now)
     announce("incidents", incident=incident.pk, state=to.value)
     incident.refresh_from_db()
     return incident

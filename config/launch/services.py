@@ -37,7 +37,7 @@ def services(
     acting = common | ({SSH_KEY_VARIABLE: str(ssh_key_file)} if ssh_key_file else {})
     return [
         web(var_dir, port=port, environment=common),
-        worker(var_dir, name="worker", queue="default", threads=2, environment=common),
+        worker(var_dir, name="worker", queue="default", threads=4, environment=common),
         worker(var_dir, name="acting", queue="acting", threads=acting_threads, environment=acting),
         beat(var_dir, environment=common),
     ]

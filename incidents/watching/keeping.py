@@ -10,8 +10,9 @@ from fleet.actor import SYSTEM
 from fleet.models import Deploy, Host
 from incidents.correlation.verdict import Board, Suspect, Verdict
 from incidents.live import announce
-from incidents.models import Incident, IncidentHost
+from incidents.models import Delivery, Incident, IncidentHost
 from incidents.models import Suspect as SuspectRow
+from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
 from incidents.watching.cause import cause_of, numbers_of
 from incidents.watching.evidence import keep_evidence
@@ -87,6 +88,7 @@ def _tell_cohort(incident: Incident, verdict: Verdict, now: datetime) -> None:
     text = f"The cohort is now {words[0]}; it was {words[1]}."
     data = {"cohort": dict(verdict.cohort), "before": incident.cohort}
     record(incident_id=incident.pk, kind="cause", text=text, actor=SYSTEM, occurred_at=now, data=data)
+    tell_people(incident_id=incident.pk, occasion=Delivery.Occasion.CAUSE, now=now)
 
 
 def _tell_suspects(incident: Incident, numbers: dict[str, Any], before: dict[str, Any], now: datetime) -> None:

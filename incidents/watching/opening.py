@@ -9,7 +9,8 @@ from fleet.actor import SYSTEM
 from fleet.models import Deploy
 from incidents.correlation.verdict import Board, Verdict
 from incidents.live import announce
-from incidents.models import Incident
+from incidents.models import Delivery, Incident
+from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
 from incidents.watching.cause import cause_of, first_crash_at, numbers_of
 from incidents.watching.cohort import with_cohort
@@ -65,6 +66,7 @@ def open_incident(verdict: Verdict, *, board: Board, now: datetime) -> Incident 
                 numbers=numbers_of(verdict, deploy, board), opened_at=now, named_at=now,
             )  # fmt: skip
             _tell_opened(incident, verdict, now)
+            tell_people(incident_id=incident.pk, occasion=Delivery.Occasion.OPENED, now=now)
     except IntegrityError:
         return None
     announce("incidents", incident=incident.pk, state="open")
@@ -131,4 +133,5 @@ def _change_cause(incident: Incident, verdict: Verdict, deploy: Deploy | None, n
     text = f"The blame moves from {before} to {verdict.kind} {verdict.subject}."
     data = {"verdict": verdict.kind, "subject": verdict.subject, "before": before, "score": verdict.score}
     record(incident_id=incident.pk, kind="cause", text=text, actor=SYSTEM, occurred_at=now, data=data)
+    tell_people(incident_id=incident.pk, occasion=Delivery.Occasion.CAUSE, now=now)
     return incident

@@ -15,6 +15,7 @@ PURE = [
     "fleet/runtimes/**/*.py",
     "incidents/lifecycle.py",
     "incidents/correlation/**/*.py",
+    "incidents/notifying/message.py",
     "incidents/runbooks/plan.py",
     "incidents/runbooks/transitions.py",
 ]
