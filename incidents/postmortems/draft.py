@@ -10,8 +10,7 @@ from fleet.lifecycle import MoveState
 from fleet.models import App, Crash, CrashMinute, Migration, Move, Taint
 from incidents.models import Evidence, Gate, Incident, Report, Suspect, TimelineEntry
 from incidents.postmortems.metrics import Metric, metrics_of
-from incidents.timeline.read import as_it_happened
-from incidents.timeline.record import first_break
+from incidents.timeline.record import first_break_of, whole_timeline
 from incidents.wording import count, some_names, times
 
 
@@ -38,12 +37,9 @@ class Draft:
 
 def draft_postmortem(incident: Incident, *, now: datetime) -> Draft:
     """Everything that the record says of an incident, as of now."""
-    recorded = list(incident.timeline.order_by("sequence"))
+    recorded = whole_timeline(incident)
     named = incident.incident_hosts.filter(until_at__isnull=True)
     hosts = list(named.order_by("host__name").values_list("host__name", flat=True))
-    broken = first_break(recorded)
-    if broken is None and len(recorded) != incident.last_sequence:
-        broken = len(recorded) + 1
     return Draft(
         incident=incident,
         title=f"Incident {incident.pk}: {incident.headline}",
@@ -55,10 +51,10 @@ def draft_postmortem(incident: Incident, *, now: datetime) -> Draft:
         evidence=list(incident.evidence.select_related("host").order_by("observed_at", "pk")),
         reports=list(incident.reports.order_by("reported_at", "pk")),
         done=_done(incident),
-        entries=list(as_it_happened(incident)),
+        entries=sorted(recorded, key=lambda entry: (entry.occurred_at, entry.sequence)),
         hosts=hosts,
         chain_digest=recorded[-1].digest if recorded else "",
-        first_break=broken,
+        first_break=first_break_of(incident, recorded),
         drafted_at=now,
     )
 

@@ -1,16 +1,16 @@
 """Appends to timelines. Every entry is chained to the one before by its digest."""
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, Unpack
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from fleet.actor import Actor
+from fleet.journal import Fact
 from incidents.live import announce
 from incidents.models import Incident, TimelineEntry
 from incidents.timeline.chain import digest_of_content, first_break_in, settled, settled_text
@@ -18,15 +18,7 @@ from incidents.timeline.chain import digest_of_content, first_break_in, settled,
 MOST_TEXT = 20_000
 
 
-def record(
-    *,
-    incident_id: int,
-    kind: str,
-    text: str,
-    actor: Actor,
-    occurred_at: datetime,
-    data: Mapping[str, Any] | None = None,
-) -> TimelineEntry:
+def record(*, incident_id: int, **fact: Unpack[Fact]) -> TimelineEntry:
     """Appends one entry, in the caller's transaction or one of its own.
 
     The update of the incident's row takes its lock, so entries of one incident line up; `recorded_at` is read
@@ -40,13 +32,13 @@ def record(
         entry = TimelineEntry(
             incident_id=incident_id,
             sequence=sequence,
-            occurred_at=occurred_at,
+            occurred_at=fact["occurred_at"],
             recorded_at=timezone.now(),
-            kind=kind,
-            actor_kind=actor.kind,
-            actor=settled_text(actor.name)[:150],
-            text=settled_text(text)[:MOST_TEXT],
-            data=plain(data or {}),
+            kind=fact["kind"],
+            actor_kind=fact["actor"].kind,
+            actor=settled_text(fact["actor"].name)[:150],
+            text=settled_text(fact["text"])[:MOST_TEXT],
+            data=plain(fact.get("data") or {}),
             previous_digest=previous.digest if previous else "",
         )
         entry.digest = digest_of(entry)
@@ -55,19 +47,11 @@ def record(
     return entry
 
 
-def fleet_journal(
-    *,
-    reference: str,
-    kind: str,
-    text: str,
-    actor: Actor,
-    occurred_at: datetime,
-    data: Mapping[str, Any] | None = None,
-) -> None:
+def fleet_journal(*, reference: str, **fact: Unpack[Fact]) -> None:
     """Keeps what the fleet tells of an incident ("incident:12"); other references are none of ours."""
     subject, _, number = reference.partition(":")
-    if subject == "incident" and number.isdigit():
-        record(incident_id=int(number), kind=kind, text=text, actor=actor, occurred_at=occurred_at, data=data)
+    if subject == "incident" and number.isdecimal():
+        record(incident_id=int(number), **fact)
 
 
 def plain(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,8 +86,19 @@ def first_break(entries: Iterable[TimelineEntry]) -> int | None:
     return first_break_in(content_of(entry) for entry in entries)
 
 
+def first_break_of(incident: Incident, entries: Sequence[TimelineEntry] | None = None) -> int | None:
+    """Where the incident's timeline stops being the one that was written, a cut-off end included; None if nowhere."""
+    entries = whole_timeline(incident) if entries is None else entries
+    last = entries[0].incident.last_sequence if entries else incident.last_sequence
+    broken = first_break(entries)
+    return len(entries) + 1 if broken is None and len(entries) != last else broken
+
+
+def whole_timeline(incident: Incident) -> list[TimelineEntry]:
+    """Every entry with its incident as of the same moment, so that one written meanwhile looks like no break."""
+    return list(incident.timeline.select_related("incident").order_by("sequence"))
+
+
 def is_whole(incident: Incident) -> bool:
     """Whether the incident's timeline is complete and unchanged, its last entries included."""
-    entries = list(incident.timeline.order_by("sequence"))
-    last = Incident.objects.values_list("last_sequence", flat=True).get(pk=incident.pk)
-    return first_break(entries) is None and len(entries) == last
+    return first_break_of(incident) is None

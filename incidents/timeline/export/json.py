@@ -30,7 +30,7 @@ def write(draft: Draft) -> str:
         "chain": {
             "algorithm": "SHA-256 of the canonical JSON (sorted keys, no spaces, UTF-8) of `covers`",
             "covers": FIELDS,
-            "last_sequence": draft.incident.last_sequence,
+            "last_sequence": len(entries),
             "last_digest": draft.chain_digest,
             "first_break": draft.first_break,
         },
