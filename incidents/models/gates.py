@@ -8,7 +8,10 @@ from incidents.models.incidents import Incident
 
 
 class Gate(models.Model):
-    """One closing of a stack's deploy gate. Open is the rule: a stack with no standing row here is open."""
+    """One closing of a stack's deploy gate, for an incident or by hand: a stack is open when none stands here.
+
+    Two incidents close it each for themselves, so that the end of one does not open it for the other.
+    """
 
     stack = models.ForeignKey(Stack, on_delete=models.CASCADE, related_name="gates")
     incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="gates")
@@ -21,8 +24,15 @@ class Gate(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["stack"], condition=Q(opened_at__isnull=True), name="one_closed_gate_a_stack"
-            )
+                fields=["stack", "incident"],
+                condition=Q(opened_at__isnull=True, incident__isnull=False),
+                name="one_closed_gate_an_incident",
+            ),
+            models.UniqueConstraint(
+                fields=["stack"],
+                condition=Q(opened_at__isnull=True, incident__isnull=True),
+                name="one_gate_closed_by_hand",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ class RunStep(models.Model):
 
     `prepared` is the plan that a person saw and confirmed, `digest` binds the confirmation to it,
     `result` is what came out, with its numbers. `choice` is what the person chose.
+    `asked` says who waits for a second person to approve.
     """
 
     run = models.ForeignKey(RunbookRun, on_delete=models.CASCADE, related_name="steps")
@@ -55,6 +56,7 @@ class RunStep(models.Model):
     confirmed_by = models.CharField(max_length=150, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    asked = models.JSONField(default=dict, blank=True, help_text="Who asked a second person, when, for which digest")
     attempt = models.PositiveIntegerField(default=0, help_text="How often it was confirmed")
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
