@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from fleet.models import HostDeploy
 from incidents.errors import Refused
 from incidents.models import Incident
 from incidents.runbooks.plan import Runbook, read_runbook
@@ -29,5 +30,15 @@ def find_runbook(slug: str) -> Runbook:
 
 
 def offered_runbooks(incident: Incident) -> list[Runbook]:
-    """The runbooks meant for what the incident's verdict says."""
-    return [runbook for runbook in all_runbooks().values() if incident.verdict in runbook.verdicts]
+    """The runbooks meant for what the incident's verdict says, the one first whose signs its deploy shows."""
+    signs = _signs_of(incident)
+    meant = [runbook for runbook in all_runbooks().values() if incident.verdict in runbook.verdicts]
+    return sorted(meant, key=lambda book: next((place for place, sign in enumerate(signs) if sign in book.signs), 99))
+
+
+def _signs_of(incident: Incident) -> list[str]:
+    """What the suspected deploy was and did, the most telling first."""
+    if incident.deploy is None:
+        return []
+    overwrote = incident.deploy.host_deploys.filter(outcome=HostDeploy.Outcome.OVERWROTE).exists()
+    return [*([HostDeploy.Outcome.OVERWROTE.value] if overwrote else []), incident.deploy.kind]

@@ -2,13 +2,9 @@
 
 from typing import Any
 
+from incidents.errors import Refused
 from incidents.runbooks.step import Outcome, StepContext
-from incidents.runbooks.steps.conditions import Reading, recovered
-
-
-def read_condition(context: StepContext) -> Reading:
-    """Measures the condition that the runbook names."""
-    return recovered(context.incident, context.step, quiet_ticks=int(context.options["quiet_ticks"]), now=context.now)
+from incidents.runbooks.steps.conditions import read_condition
 
 
 class Check:
@@ -16,10 +12,13 @@ class Check:
 
     def prepare(self, context: StepContext) -> dict[str, Any]:
         """Shows how it stands now."""
-        return {"summary": f"Now: {read_condition(context).summary}."}
+        return {"summary": f"Now: {read_condition(context).summary}"}
 
     def begin(self, context: StepContext) -> None:
-        """Nothing is written: measuring changes nothing."""
+        """Nothing is written: measuring changes nothing. Raises Refused where there is nothing to measure."""
+        reading = read_condition(context)
+        if not reading.possible:
+            raise Refused(f"{reading.summary}. Skip the step with that reason.")
 
     def drive(self, context: StepContext) -> Outcome:
         """Measures, and judges."""

@@ -7,7 +7,7 @@ from incidents.runbooks.step import Outcome, StepContext
 
 
 class Decide:
-    """The choices stand in the runbook; one that says `ends_run` gives the run up."""
+    """The choices stand in the runbook; one that says `ends_run` gives the run up, `skips` passes steps over."""
 
     def prepare(self, context: StepContext) -> dict[str, Any]:
         """Shows the choices."""
@@ -22,5 +22,5 @@ class Decide:
         """Decided."""
         chosen = context.step.choice["choice"]
         choice = next(choice for choice in context.options["choices"] if choice["key"] == chosen)
-        result = {"choice": chosen, "ends_run": bool(choice.get("ends_run"))}
+        result = {"choice": chosen, "ends_run": bool(choice.get("ends_run")), "skips": choice.get("skips", [])}
         return Outcome("succeeded", f"{context.step.confirmed_by} decided: {choice['label']}.", result)

@@ -3,19 +3,17 @@
 from typing import Any
 
 from incidents.runbooks.step import Outcome, StepContext
-from incidents.runbooks.steps.check import read_condition
+from incidents.runbooks.steps.check import Check
+from incidents.runbooks.steps.conditions import read_condition
 
 
-class Wait:
+class Wait(Check):
     """Looks again and again; fails, with the last numbers, when the limit is over."""
 
     def prepare(self, context: StepContext) -> dict[str, Any]:
         """Says what is waited for, and how long at most."""
         limit = context.options["limit_seconds"]
         return {"summary": f"Watch until it holds, {limit / 60:g} minutes at most"}
-
-    def begin(self, context: StepContext) -> None:
-        """Nothing is written: waiting changes nothing."""
 
     def drive(self, context: StepContext) -> Outcome:
         """Measures; running until it holds or the time is over."""
