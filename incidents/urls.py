@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
-from incidents.views import acting, deploys, export, incident, live, now
+from incidents.views import acting, deploys, export, incident, live, now, settings
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("incidents.api.urls")),
@@ -24,5 +24,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("incidents/<int:number>/<str:act>", acting.incident_act, name="incident-act"),
     path("deploys", deploys.deploys, name="deploys"),
     path("deploys/<path:key>", deploys.deploy, name="deploy"),
+    path("settings", settings.overview, name="settings"),
+    path("settings/notifications", settings.notifications, name="settings-notifications"),
+    path("settings/notifications/new", settings.new_channel, name="settings-channel-new"),
+    path("settings/notifications/<int:number>", settings.channel, name="settings-channel"),
+    path("settings/notifications/<int:number>/<str:act>", settings.channel_act, name="settings-channel-act"),
+    path("settings/policy", settings.policy, name="settings-policy"),
     path("gates/<str:stack>/<str:act>", acting.gate_act, name="gate-act"),
 ]

@@ -3,10 +3,11 @@
 from incidents.models.gates import Gate
 from incidents.models.incidents import Evidence, Incident, IncidentHost, Report, Suspect
 from incidents.models.notifying import Channel, Delivery
+from incidents.models.policy import GatePolicy
 from incidents.models.runs import RunbookRun, RunStep
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
-    "Channel", "Delivery", "Evidence", "Gate", "Incident", "IncidentHost", "Report", "RunStep", "RunbookRun", "Suspect",
-    "TimelineEntry",
+    "Channel", "Delivery", "Evidence", "Gate", "GatePolicy", "Incident", "IncidentHost", "Report", "RunStep",
+    "RunbookRun", "Suspect", "TimelineEntry",
 ]  # fmt: skip

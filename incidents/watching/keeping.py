@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 from fleet.actor import SYSTEM
 from fleet.models import Deploy, Host
 from incidents.correlation.verdict import Board, Suspect, Verdict
+from incidents.gate_policy import apply_policy
 from incidents.live import announce
 from incidents.models import Delivery, Incident, IncidentHost
 from incidents.models import Suspect as SuspectRow
@@ -40,6 +41,7 @@ def keep_up(incident: Incident, verdict: Verdict, *, board: Board, now: datetime
     _keep_suspects(incident, board.suspects, now)
     keep_evidence(incident, now=now)
     Incident.objects.filter(pk=incident.pk).update(numbers=numbers, **changes)
+    apply_policy(incident.pk, score=verdict.score, now=now)
     announce(f"incident:{incident.pk}")
 
 
