@@ -111,7 +111,7 @@ def _keep(reading: Reading, now: datetime) -> None:
     if same_place.update(feed_cursor=reading.cursor, feed_at=now, seen_at=now, trouble=""):
         lines = [_of_host(crash, host) for crash in reading.crashes]
         receipt = ingest_crashes(lines=lines, source=SOURCE, now=now)
-        _keep_kernel_lines(reading)
+        _keep_kernel_lines(reading, now)
         if receipt.rejected:
             first = receipt.rejected[0].error
             trouble = f"{len(receipt.rejected)} of its crashes could not be read; the first: {first}"
@@ -126,7 +126,7 @@ def _of_host(crash: Any, host: Host) -> dict[str, Any]:
     return record | {"host": host.name}
 
 
-def _keep_kernel_lines(reading: Reading) -> None:
+def _keep_kernel_lines(reading: Reading, now: datetime) -> None:
     rows = []
     for line in reading.kernel:
         at = _time(line.get("at")) if isinstance(line, dict) else None
@@ -134,7 +134,7 @@ def _keep_kernel_lines(reading: Reading) -> None:
             words = {name: _text(line.get(name)) for name in ("kind", "line", "device")}
             rows.append(
                 KernelLine(
-                    host=reading.host, at=at, kind=words["kind"][:20], line=words["line"][:500],
+                    host=reading.host, at=at, received_at=now, kind=words["kind"][:20], line=words["line"][:500],
                     device=words["device"][:50],
                 )
             )  # fmt: skip

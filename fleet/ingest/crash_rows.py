@@ -27,7 +27,7 @@ class Intake:
 
 @dataclass
 class Tally:
-    """How often it happened in one minute; the earliest time, and the earliest time it was known."""
+    """How often it happened in one minute; when the crash known first happened, and when it was known."""
 
     count: int
     first_at: str
@@ -81,8 +81,8 @@ def _count(
         tallies[place] = Tally(1, moment, received)
         return
     tally.count += 1
-    tally.first_at = min(tally.first_at, moment)
-    tally.first_received_at = min(tally.first_received_at, received)
+    if (received, moment) < (tally.first_received_at, tally.first_at):
+        tally.first_at, tally.first_received_at = moment, received
 
 
 @lru_cache(maxsize=1024)

@@ -36,7 +36,9 @@ INSERT INTO fleet_crash_minute AS kept
 SELECT minute, host_id, app_id, kind, count, first_at, first_received_at, %s FROM staged_minute ORDER BY 1, 2, 3, 4
 ON CONFLICT (minute, host_id, app_id, kind) DO UPDATE SET
     count = kept.count + excluded.count,
-    first_at = least(kept.first_at, excluded.first_at),
+    first_at = CASE
+        WHEN excluded.first_received_at < kept.first_received_at THEN excluded.first_at ELSE kept.first_at
+    END,
     first_received_at = least(kept.first_received_at, excluded.first_received_at),
     recorded = kept.recorded AND excluded.recorded
 """
@@ -47,7 +49,8 @@ WITH fresh AS (
     RETURNING at, received_at, host_id, coalesce(app_id, 0) AS app_id, kind
 ), counted AS (
     INSERT INTO staged_minute
-    SELECT date_trunc('minute', at, 'UTC'), host_id, app_id, kind, count(*), min(at), min(received_at)
+    SELECT date_trunc('minute', at, 'UTC'), host_id, app_id, kind, count(*),
+           (array_agg(at ORDER BY received_at, at))[1], min(received_at)
     FROM fresh GROUP BY 1, 2, 3, 4
 )
 SELECT count(*) FROM fresh

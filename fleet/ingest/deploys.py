@@ -12,9 +12,16 @@ from fleet.ingest.names import host_ids, image_ids, stack_ids
 from fleet.models import Deploy, HostDeploy, StackImage
 
 KEEP_HOST_DEPLOYS = """
-INSERT INTO fleet_hostdeploy AS kept (deploy_id, host_id, at, outcome, tools_version, detail)
-SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+INSERT INTO fleet_hostdeploy AS kept (received_at, deploy_id, host_id, at, outcome, tools_version, detail, started_at)
+SELECT %s::timestamptz, told.* FROM unnest(
+    %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]
+) AS told
 ON CONFLICT (deploy_id, host_id) DO UPDATE SET
+    corrected_at = CASE
+        WHEN excluded.at < kept.at OR kept.outcome NOT IN (excluded.outcome, 'overwrote') THEN excluded.received_at
+        ELSE kept.corrected_at
+    END,
+    started_at = least(kept.started_at, excluded.started_at),
     at = least(kept.at, excluded.at),
     outcome = CASE WHEN kept.outcome = 'overwrote' THEN kept.outcome ELSE excluded.outcome END,
     tools_version = coalesce(nullif(excluded.tools_version, ''), kept.tools_version),
@@ -37,7 +44,7 @@ def record_facts(*, facts: Sequence[Fact], source: str, now: datetime) -> Deploy
     deploy = None
     for fact in facts:
         if isinstance(fact, DeployFact):
-            deploy = record_deploy(fact=fact, source=source)
+            deploy = record_deploy(fact=fact, source=source, now=now)
         elif isinstance(fact, DeployFinishedFact):
             deploy = finish_deploy(fact=fact)
     host_facts = [fact for fact in facts if isinstance(fact, HostDeployFact)]
@@ -47,7 +54,7 @@ def record_facts(*, facts: Sequence[Fact], source: str, now: datetime) -> Deploy
 
 
 @transaction.atomic
-def record_deploy(*, fact: DeployFact, source: str) -> Deploy:
+def record_deploy(*, fact: DeployFact, source: str, now: datetime) -> Deploy:
     """Keeps a deploy; told again, what was missing is filled in and what was corrected is changed."""
     stack = stack_ids([fact.stack])[fact.stack] if fact.stack else None
     known = {
@@ -61,7 +68,7 @@ def record_deploy(*, fact: DeployFact, source: str) -> Deploy:
     }
     told = {name: value for name, value in known.items() if value not in {None, ""}}
     deploy, _ = Deploy.objects.update_or_create(
-        key=fact.deploy, defaults=told, create_defaults={**told, "source": source}
+        key=fact.deploy, defaults=told, create_defaults={**told, "source": source, "received_at": now}
     )
     return deploy
 
@@ -88,11 +95,15 @@ def record_host_deploys(*, facts: Sequence[HostDeployFact], now: datetime) -> De
         raise UnknownDeploy(missing)
     hosts = host_ids({fact.host for fact in facts}, now=now)
     rows = sorted(
-        (deploys[fact.deploy].pk, hosts[fact.host], fact.at, fact.outcome, fact.tools_version, fact.detail)
-        for fact in facts
-    )
+        (
+            (deploys[fact.deploy].pk, hosts[fact.host], fact.at, fact.outcome, fact.tools_version, fact.detail,
+             fact.started_at)
+            for fact in facts
+        ),
+        key=lambda row: row[:2],
+    )  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(KEEP_HOST_DEPLOYS, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(KEEP_HOST_DEPLOYS, [now, *(list(column) for column in zip(*rows, strict=True))])
     return deploys[facts[-1].deploy]
 
 

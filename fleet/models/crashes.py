@@ -49,7 +49,8 @@ class Crash(models.Model):
 class CrashMinute(models.Model):
     """How often one app crashed in one way on one host in one minute; what the watch and the pages read.
 
-    `first_at` and `first_received_at` belong to the earliest crash counted in; `app_id` is 0 where no app is known.
+    `first_at` and `first_received_at` belong to the crash that was received first, so that what the watch has read
+    once stays as it was; `app_id` is 0 where no app is known.
     """
 
     pk = models.CompositePrimaryKey("minute", "host_id", "app_id", "kind")

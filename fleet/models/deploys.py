@@ -30,6 +30,7 @@ class Deploy(models.Model):
     image = models.ForeignKey(StackImage, null=True, blank=True, on_delete=models.SET_NULL, related_name="deploys")
     from_image = models.ForeignKey(StackImage, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     started_at = models.DateTimeField()
+    received_at = models.DateTimeField(null=True, blank=True, help_text="When it was first told of; null: as it began")
     finished_at = models.DateTimeField(null=True, blank=True)
     aborted = models.BooleanField(default=False)
     by = models.CharField(max_length=150, blank=True)
@@ -59,13 +60,23 @@ class HostDeploy(models.Model):
     deploy = models.ForeignKey(Deploy, on_delete=models.CASCADE, related_name="host_deploys")
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="host_deploys")
     at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When it began there, where the tool says so")
+    received_at = models.DateTimeField(null=True, blank=True, help_text="When it was first told of; null: at once")
+    corrected_at = models.DateTimeField(null=True, blank=True, help_text="When its time or outcome was told otherwise")
     outcome = models.CharField(max_length=10, choices=Outcome)
     tools_version = models.CharField(max_length=50, blank=True)
     detail = models.TextField(blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["deploy", "host"], name="one_outcome_a_host_and_deploy")]
-        indexes = [models.Index(fields=["host", "-at"]), models.Index(fields=["-at"])]
+        indexes = [
+            models.Index(fields=["host", "-at"]),
+            models.Index(fields=["-at"]),
+            models.Index(fields=["-received_at"]),
+            models.Index(
+                fields=["-corrected_at"], condition=Q(corrected_at__isnull=False), name="corrected_host_deploys"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.deploy} on {self.host}: {self.outcome}"

@@ -10,6 +10,7 @@ class KernelLine(models.Model):
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="kernel_lines")
     at = models.DateTimeField()
+    received_at = models.DateTimeField(null=True, blank=True, help_text="When it was read; null: at once")
     kind = models.CharField(max_length=20)
     line = models.CharField(max_length=500)
     device = models.CharField(max_length=50, blank=True)

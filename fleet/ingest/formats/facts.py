@@ -38,6 +38,7 @@ class HostDeployFact:
     outcome: str
     tools_version: str = ""
     detail: str = ""
+    started_at: datetime | None = None
 
 
 Fact = DeployFact | DeployFinishedFact | HostDeployFact

@@ -66,6 +66,7 @@ def _host_deploy(data: Fields, deploy: str | None = None) -> list[Fact]:
         host=data.text("host", limit=253, required=True),
         at=data.moment("at"),
         outcome=data.choice("outcome", OUTCOMES),
+        started_at=data.moment("started_at") if data.values.get("started_at") else None,
         tools_version=data.text("tools_version", limit=50),
         detail=data.text("detail", limit=10_000),
     )

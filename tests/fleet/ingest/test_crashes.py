@@ -121,13 +121,13 @@ def test_an_id_decides_and_a_sender_does_not() -> None:
 
 
 @pytest.mark.django_db
-def test_minutes_count_by_host_app_and_kind_and_grow() -> None:
+def test_minutes_count_by_host_app_and_kind_and_keep_what_was_known_first() -> None:
     ingest(crash(0), crash(10), crash(10, app="app-2"), crash(10, signal=None, exit_status=1), crash(40))
     ingest(crash(20), now=NOW + timedelta(minutes=2))
     rows = CrashMinute.objects.filter(kind=CrashKind.SEGV, app_id=App.objects.get(name="app-1").pk).order_by("minute")
     assert [(row.minute.minute, row.count) for row in rows] == [(59, 1), (0, 3)]
     latest = rows.get(minute=NOW.replace(second=0))
-    assert (latest.first_at, latest.first_received_at) == (NOW - timedelta(seconds=20), NOW)
+    assert (latest.first_at, latest.first_received_at) == (NOW - timedelta(seconds=10), NOW)
     assert counted() == Crash.objects.count() == 6
 
 

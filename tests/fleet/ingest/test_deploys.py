@@ -50,6 +50,19 @@ def test_hosts_are_exposed_from_the_first_touch_and_overwriting_stays() -> None:
     assert Host.objects.get(name="new").state == HostState.UNKNOWN
 
 
+def test_it_is_kept_when_it_was_told_of_and_when_it_was_told_otherwise() -> None:
+    first, later, last = (NOW + timedelta(minutes=minutes) for minutes in (10, 20, 30))
+    tell(STARTED)
+    record_facts(facts=[on_host(seconds=9), on_host("h2")], source="ci", now=first)
+    record_facts(facts=[on_host(seconds=9, tools="1.9"), on_host("h2", seconds=5)], source="ci", now=later)
+    assert set(HostDeploy.objects.values_list("received_at", "corrected_at")) == {(first, None)}
+    record_facts(facts=[on_host(seconds=8), on_host("h2", outcome="overwrote")], source="ci", now=last)
+    record_facts(facts=[on_host("h2", outcome="skipped")], source="ci", now=last + timedelta(minutes=9))
+    assert set(HostDeploy.objects.values_list("received_at", "corrected_at")) == {(first, last)}
+    record_facts(facts=[STARTED], source="ci", now=last)
+    assert Deploy.objects.get().received_at == NOW
+
+
 def test_the_same_host_twice_in_one_delivery_is_no_error() -> None:
     tell(STARTED, on_host(outcome="skipped"), on_host(outcome="installed"))
     assert HostDeploy.objects.get().outcome == "installed"

@@ -23,9 +23,24 @@ def test_an_app_is_news_once_in_half_an_hour_and_less_on_each_host() -> None:
     assert novelty.weigh(host=2, app=1, at=10) == 1 / 2
     assert novelty.weigh(host=3, app=1, at=20) == 1 / 3
     assert novelty.weigh(host=3, app=2, at=20) == 1
-    assert novelty.weigh(host=1, app=1, at=1800) == 1 / 3
+    assert novelty.weigh(host=1, app=1, at=1800) == 1
     novelty.forget_before(10_000)
     assert novelty.weigh(host=1, app=1, at=10_001) == 1
+
+
+def test_a_moment_counts_as_a_whole_whichever_of_its_crashes_is_told() -> None:
+    for first, second in ((10, 1800), (59, 1859), (10, 1859), (59, 1800)):
+        novelty = Novelty(1800, moment_seconds=60, most_a_moment=9)
+        assert [novelty.weigh(host=1, app=1, at=at) for at in (first, second - 60, second)] == [1, 0, 1]
+
+
+def test_a_crash_that_comes_late_is_news_where_its_time_had_none() -> None:
+    novelty = Novelty(1800, moment_seconds=60, most_a_moment=9)
+    assert novelty.weigh(host=1, app=1, at=7200) == 1
+    assert novelty.weigh(host=1, app=1, at=6000) == 0
+    assert novelty.weigh(host=1, app=1, at=3600) == 1 / 2
+    assert [novelty.weigh(host=1, app=1, at=3600 + 60 * n) for n in range(1, 30)] == [0] * 29
+    assert novelty.weigh(host=1, app=1, at=9000) > 0
 
 
 def test_a_moment_in_which_a_whole_host_dies_counts_as_three() -> None:
@@ -121,7 +136,7 @@ def test_memory_stays_bounded() -> None:
         sizes.append(len(correlator._store))
     assert max(sizes[1000:]) <= 1.2 * max(sizes[:500])
     assert len(correlator._exposures) <= 2
-    assert len(correlator._novelty._last_at) < 2500
+    assert len(correlator._novelty._last) < 2500
 
 
 def test_an_empty_correlator_has_nothing_to_say() -> None:

@@ -47,6 +47,12 @@ def test_a_deploy_in_its_envelope_or_as_a_line_of_a_replay_file(kind: Any) -> No
     assert faultline.parse({"type": kind, **DEPLOY}).facts == expected
 
 
+def test_when_it_began_on_a_host_may_be_told() -> None:
+    told = {"deploy": "d3", "host": "h1", "at": AT, "outcome": "installed", "started_at": "2026-01-05T01:03:00Z"}
+    assert facts_of({"type": "host_deploy", "data": told})[0].started_at == MOMENT.replace(minute=3, second=0)
+    assert paths({"type": "host_deploy", "data": told | {"started_at": "soon"}}) == {"$.data.started_at"}
+
+
 def test_the_end_of_a_deploy() -> None:
     payload = {"type": "deploy.finished", "data": {"deploy": "d3", "at": "2026-01-05T02:04:19+01:00", "aborted": True}}
     assert faultline.parse(payload).facts == [DeployFinishedFact("d3", MOMENT, aborted=True)]
