@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("incidents", "0002_roles"),
+        ("incidents", "0004_gates_closed_by_each_incident"),
     ]
 
     operations = [
