@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 UV := $(VENV)/uv/bin/uv
 LAB ?= simulated
 SYSTEM ?= yes
+JOBS ?= auto
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -53,8 +54,8 @@ migrations: $(VENV)/development.stamp ## models without a migration
 templates: $(VENV)/development.stamp ## layout of the templates
 	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 --check {} +
 
-pytest: $(VENV)/development.stamp ## the tests
-	$(BIN)/pytest
+pytest: $(VENV)/development.stamp ## the tests; JOBS=1 for one process
+	$(BIN)/pytest $(if $(filter 1,$(JOBS)),,--numprocesses $(JOBS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder)
 
 format: $(VENV)/development.stamp ## put code and templates into their layout
 	$(BIN)/ruff check --fix-only --quiet .
