@@ -21,7 +21,7 @@ from fleet.actor import Actor  # noqa: E402
 from fleet.models import Deploy, Host  # noqa: E402
 from fleet.partitions import CRASHES, MINUTES, ensure_partitions  # noqa: E402
 from incidents.models import Incident, IncidentHost, Suspect  # noqa: E402
-from incidents.runbooks.engine import start_run  # noqa: E402
+from incidents.runbooks.runs import start_run  # noqa: E402
 from incidents.timeline.record import record  # noqa: E402
 
 ROUNDS = 40

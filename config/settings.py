@@ -6,6 +6,9 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from environs import Env
+from marshmallow.validate import ContainsOnly
+
+from incidents.runbooks.plan import ACTIONS, KINDS
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -145,7 +148,13 @@ SWEEP_SECONDS = env.float("SWEEP_SECONDS", 15.0)
 # Charts show minutes; during an incident everybody looks at the same ones, so each is drawn once in this time.
 CHART_CACHE_SECONDS = env.float("CHART_CACHE_SECONDS", 5.0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", 30.0)
+# What an administrator has to confirm: acting on, or having out of service, more than this share of the fleet; moving
+# more than this share of an app's dynos, where that is this many at least.
 BLAST_RADIUS_SHARE = env.float("BLAST_RADIUS_SHARE", 0.5)
+BLAST_RADIUS_APP_SHARE = env.float("BLAST_RADIUS_APP_SHARE", 0.5)
+BLAST_RADIUS_APP_DYNOS = env.int("BLAST_RADIUS_APP_DYNOS", 10)
+# Kinds of steps, or actions, that a second person has to approve, such as "taint,migrate".
+SECOND_APPROVAL: list[str] = env.list("SECOND_APPROVAL", [], validate=ContainsOnly([*KINDS, *ACTIONS]))
 CRASH_RETENTION_HOURS = env.int("CRASH_RETENTION_HOURS", 72)
 ROLL_UP_RETENTION_DAYS = env.int("ROLL_UP_RETENTION_DAYS", 35)
 INGEST_MAX_BYTES = env.int("INGEST_MAX_BYTES", 32 * 1024 * 1024)

@@ -35,8 +35,9 @@ def request_operation(
 
 
 def retry_operation(*, operation: Operation, now: datetime) -> bool:
-    """Lets one that never reached its host be sent again; gives whether it was one."""
-    waiting = Operation.objects.filter(pk=operation.pk, state=OperationState.NOT_STARTED)
+    """Lets one that never reached its host, or was refused there, be sent again; gives whether it was one."""
+    ended = [OperationState.NOT_STARTED, OperationState.REJECTED]
+    waiting = Operation.objects.filter(pk=operation.pk, state__in=ended)
     return bool(waiting.advance(OperationState.PENDING, requested_at=now, finished_at=None, lease_until=None))
 
 

@@ -9,10 +9,11 @@ from django.db.models.functions import Coalesce
 from fleet.actor import Actor
 from fleet.models import App, Host
 from incidents.errors import Refused
-from incidents.lifecycle import IncidentState
+from incidents.lifecycle import IncidentState, RunState
 from incidents.live import announce
 from incidents.models import Delivery, Incident, Report, TimelineEntry
 from incidents.notifying.queueing import tell_people
+from incidents.runbooks.runs import end_run_of
 from incidents.timeline.chain import settled_text
 from incidents.timeline.read import last_of_kind
 from incidents.timeline.record import record
@@ -40,7 +41,7 @@ def resolve_incident(*, incident: Incident, actor: Actor, now: datetime, note: s
     """Says that it is over; where nobody said that the harm had stopped, it has by now."""
     changes = {"resolved_at": now, "mitigated_at": Coalesce("mitigated_at", now)}
     text = _with("Resolved", note)
-    return _bring(incident, IncidentState.RESOLVED, IncidentState.ongoing(), changes, text, actor, now)
+    return _close(incident, IncidentState.RESOLVED, IncidentState.ongoing(), changes, text, actor, now)
 
 
 @transaction.atomic
@@ -50,7 +51,7 @@ def dismiss_incident(*, incident: Incident, actor: Actor, now: datetime, reason:
         raise Refused("Say why it is nothing: the timeline keeps it. Nothing was changed.")
     text = _with("Dismissed", reason)
     sources = [IncidentState.OPEN, IncidentState.ACKNOWLEDGED]
-    return _bring(incident, IncidentState.DISMISSED, sources, {"resolved_at": now}, text, actor, now)
+    return _close(incident, IncidentState.DISMISSED, sources, {"resolved_at": now}, text, actor, now)
 
 
 def reopen_incident(*, incident: Incident, actor: Actor, now: datetime, reason: str) -> Incident:
@@ -64,8 +65,9 @@ def reopen_incident(*, incident: Incident, actor: Actor, now: datetime, reason: 
         with transaction.atomic():
             return _bring(incident, IncidentState.ACKNOWLEDGED, sources, changes, text, actor, now)
     except IntegrityError:
-        other = Incident.objects.ongoing().get(verdict=incident.verdict, subject=incident.subject)
-        raise Refused(f"{other} is about the same cause and still goes on; go on there. Nothing was changed.") from None
+        other = Incident.objects.ongoing().filter(verdict=incident.verdict, subject=incident.subject).first()
+        whose = other or "Another incident"
+        raise Refused(f"{whose} is about the same cause and still goes on; go on there. Nothing was changed.") from None
 
 
 def add_note(
@@ -109,6 +111,23 @@ def _incident_for(app: App | None, host: Host | None) -> Incident | None:
     if host:
         return ongoing.filter(incident_hosts__host=host, incident_hosts__until_at__isnull=True).first()
     return ongoing.filter(incident_hosts__host__dynos__app=app).distinct().first() if app else None
+
+
+def _close(
+    incident: Incident,
+    to: IncidentState,
+    sources: list[Any],
+    changes: dict[str, Any],
+    text: str,
+    actor: Actor,
+    now: datetime,
+) -> Incident:
+    """Ends the incident and the run that goes on for it. Raises Refused while hosts are being acted on."""
+    end_run_of(incident, now=now, actor=actor, why=f"The incident was {to.label}.")
+    closed = _bring(incident, to, sources, changes, text, actor, now)
+    if closed.runs.filter(state__in=RunState.live()).exists():  # begun after we looked; nobody begins one from here on
+        raise Refused("A runbook was started at this very moment; look at it first. Nothing was changed.")
+    return closed
 
 
 def _bring(

@@ -12,7 +12,8 @@ from incidents.lifecycle import RunState, StepState
 from incidents.models import Evidence, Incident, RunbookRun, RunStep
 from incidents.responding import acknowledge_incident, add_note, resolve_incident
 from incidents.runbooks.catalogue import offered_runbooks
-from incidents.runbooks.engine import confirm_step, current_step, prepare_step, start_run
+from incidents.runbooks.confirming import confirm_step, prepare_step
+from incidents.runbooks.runs import current_step, start_run
 
 LOOK_SECONDS = 0.25
 Found = TypeVar("Found")

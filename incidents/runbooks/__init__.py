@@ -1,1 +1,1 @@
-"""Runbooks: the written procedures, and the engine that carries out their runs."""
+"""Runbooks: the written procedures, their runs, and the steps that carry them out."""

@@ -1,4 +1,4 @@
-"""What every kind of step offers the engine."""
+"""What every kind of step offers those who confirm and drive it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

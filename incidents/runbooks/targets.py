@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from fleet.actor import SYSTEM
 from fleet.lifecycle import HostState
-from fleet.models import Host, HostDeploy
+from fleet.models import Host, HostDeploy, Taint
 from incidents.models import Incident
 
 UNTOUCHED = HostDeploy.Outcome.SKIPPED
@@ -29,8 +29,17 @@ def affected_hosts(incident: Incident) -> QuerySet[Host]:
 
 
 def tainted_hosts(incident: Incident) -> QuerySet[Host]:
-    """Hosts that carry a taint of this incident."""
-    return Host.objects.filter(taints__reference=incident.reference, taints__lifted_at__isnull=True).order_by("name")
+    """Hosts that carry a taint of this incident, and affected ones that carry anybody else's."""
+    own = Q(taints__reference=incident.reference, taints__lifted_at__isnull=True)
+    others = Q(pk__in=affected_hosts(incident).values("pk"), taints__lifted_at__isnull=True)
+    return Host.objects.filter(own | others).distinct().order_by("name")
+
+
+def released_by_person(incident: Incident) -> dict[int, Taint]:
+    """By host id: the incident's last taint, where a person lifted it. Such a host is theirs from then on."""
+    taints = Taint.objects.filter(reference=incident.reference).order_by("set_at", "pk").select_related("host")
+    last = {taint.host_id: taint for taint in taints}
+    return {host: taint for host, taint in last.items() if taint.lifted_at and taint.lifted_by != SYSTEM.name}
 
 
 def stack_hosts() -> QuerySet[Host]:
@@ -69,14 +78,3 @@ SELECTORS: dict[str, Callable[[Incident, Mapping[str, Any]], list[Host]]] = {
 def select_hosts(incident: Incident, options: Mapping[str, Any]) -> list[Host]:
     """The hosts that a step's `targets` name, by name."""
     return SELECTORS[options["targets"]](incident, options)
-
-
-def share_of_fleet(hosts: list[Host]) -> float:
-    """What part of the hosts that carry dynos or could do so the given ones are, 0 to 1."""
-    whole = Host.objects.exclude(state__in=[HostState.RETIRED, HostState.UNKNOWN]).count()
-    return len(hosts) / whole if whole else 0.0
-
-
-def exceeds_blast_radius(hosts: list[Host]) -> bool:
-    """Whether acting on these hosts at once needs an administrator."""
-    return share_of_fleet(hosts) > settings.BLAST_RADIUS_SHARE

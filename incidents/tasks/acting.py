@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from incidents.runbooks.engine import drive_step, due_steps
+from incidents.runbooks.driving import drive_step, due_steps
 from incidents.runbooks.nudges import nudge_step
 
 

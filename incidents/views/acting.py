@@ -15,8 +15,9 @@ from fleet.models import App, Host, Migration, Stack
 from fleet.views.frame import acting, actor_of
 from incidents import gates, responding
 from incidents.errors import Refused
+from incidents.lifecycle import StepState
 from incidents.models import Incident, RunbookRun, RunStep
-from incidents.runbooks import engine
+from incidents.runbooks import confirming, deciding, runs
 
 Act = Callable[[HttpRequest, Incident], str]
 
@@ -78,7 +79,7 @@ def _report(request: HttpRequest, found: Incident) -> str:
 
 
 def _start(request: HttpRequest, found: Incident) -> str:
-    run = engine.start_run(
+    run = runs.start_run(
         incident=found, runbook=request.POST.get("runbook", ""), now=timezone.now(), actor=actor_of(request)
     )
     return f"Started the runbook “{run.title}”. Nothing has been done to any host."
@@ -105,8 +106,9 @@ def incident_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
 @acting
 def run_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
     """Pauses, resumes or gives up the run."""
-    run = get_object_or_404(RunbookRun, incident=number, pk=request.POST.get("run", 0))
-    service = {"pause": engine.pause_run, "resume": engine.resume_run, "cancel": engine.cancel_run}.get(act)
+    asked = request.POST.get("run", "")
+    run = get_object_or_404(RunbookRun, incident=number, pk=int(asked) if asked.isdecimal() else 0)
+    service = {"pause": runs.pause_run, "resume": runs.resume_run, "cancel": runs.cancel_run}.get(act)
     if service is None:
         raise Http404
     said = {"pause": "Paused: nothing new begins.", "resume": "The run goes on.", "cancel": "Gave the run up."}
@@ -122,18 +124,24 @@ def run_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
 @require_POST
 @acting
 def step_act(request: HttpRequest, number: int, step_id: int, act: str) -> HttpResponse:
-    """Confirms, tries again or passes over a step."""
+    """Confirms, tries again, settles or passes over a step."""
     step = get_object_or_404(RunStep.objects.select_related("run"), pk=step_id, run__incident=number)
     now, actor, asked = timezone.now(), actor_of(request), request.POST
 
     def do() -> str:
         if act == "confirm":
             choice = {name: asked[name] for name in ("choice", "note") if asked.get(name)}
-            engine.confirm_step(step=step, digest=asked.get("digest", ""), choice=choice, now=now, actor=actor)
-        elif act == "retry":
-            engine.retry_step(step=step, now=now, actor=actor)
+            begun = confirming.confirm_step(
+                step=step, digest=asked.get("digest", ""), choice=choice, now=now, actor=actor,
+                break_glass=asked.get("break_glass", ""),
+            )  # fmt: skip
+            return "Another person has to approve it; nothing was done yet." if begun.state == StepState.READY else ""
+        if act == "retry":
+            deciding.retry_step(step=step, now=now, actor=actor)
+        elif act in ("succeeded", "failed"):
+            deciding.settle_unknown(step=step, outcome=act, reason=asked.get("reason", ""), now=now, actor=actor)
         elif act == "skip":
-            engine.skip_step(step=step, reason=asked.get("reason", ""), now=now, actor=actor)
+            deciding.skip_step(step=step, reason=asked.get("reason", ""), now=now, actor=actor)
         else:
             raise Http404
         return ""
@@ -148,9 +156,9 @@ def migration_act(request: HttpRequest, number: int, migration_id: int, act: str
     """Pauses, resumes or cancels a migration, or tries its failed moves again."""
     found = get_object_or_404(Incident, pk=number)
     migration = get_object_or_404(Migration, pk=migration_id, reference=found.reference)
-    services = {
+    services: dict[str, Callable[..., object]] = {
         "pause": mover.pause_migration, "resume": mover.resume_migration,
-        "cancel": mover.cancel_migration, "retry": mover.retry_failed,
+        "cancel": mover.cancel_migration, "retry": deciding.retry_moves,
     }  # fmt: skip
     if act not in services:
         raise Http404

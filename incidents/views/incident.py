@@ -15,8 +15,9 @@ from incidents.gates import standing_gate
 from incidents.lifecycle import IncidentState, RunState, StepState
 from incidents.models import Incident, RunStep
 from incidents.queries import latest_run, listed, progress_of, step_in_turn, timeline_part
+from incidents.runbooks.approval import is_asked, needs_approval
 from incidents.runbooks.catalogue import offered_runbooks
-from incidents.runbooks.engine import prepare_step
+from incidents.runbooks.confirming import prepare_step
 
 
 @login_required
@@ -64,8 +65,9 @@ def run_context(request: HttpRequest, found: Incident) -> dict[str, Any]:
     trouble = ""
     if step and step.state == StepState.READY and may_act(request):
         trouble = _prepare(request, step)
+    approval = {"needed": needs_approval(step), "asked": is_asked(step, step.digest)} if step else {}
     progress = progress_of(step.result.get("migration") if step else None, now=timezone.now())
-    return {"run": run, "steps": steps, "step": step, "progress": progress, "trouble": trouble}
+    return {"run": run, "steps": steps, "step": step, "progress": progress, "trouble": trouble, "approval": approval}
 
 
 def _told(run: Any) -> list[RunStep]:

@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from django.contrib.auth import get_user_model
 from django.db.models import Count, Q
 
 from fleet.actions import request_operation
-from fleet.actor import Actor
 from fleet.lifecycle import DynoState, OperationState
 from fleet.models import Dyno, Host, Operation
 from fleet.performing import perform_operations
 from incidents.runbooks.step import Outcome, StepContext
 
+FLEET_CHANGED = "The fleet has changed since this plan was shown, so nothing was done. Look at the new plan."
 PLACED = ~Q(dynos__state__in=[DynoState.STOPPED.value, DynoState.LOST.value])
 
 
@@ -21,6 +20,11 @@ class Action(Protocol):
     """What is done to the targets of an `act` step."""
 
     changes_hosts: bool
+    moves_dynos: bool
+
+    def choose(self, context: StepContext, /, hosts: list[Host]) -> list[Host]:
+        """Those of the step's targets that this action concerns."""
+        ...
 
     def describe(self, context: StepContext, /, hosts: list[Host]) -> dict[str, Any]:
         """The part of the plan that is this action's own."""
@@ -54,10 +58,9 @@ def describe_targets(hosts: list[Host]) -> dict[str, Any]:
     }
 
 
-def may_exceed_blast_radius(actor: Actor) -> bool:
-    """Whether this person may act on more of the fleet than the policy allows others."""
-    user = get_user_model().objects.filter(pk=actor.user_id).first() if actor.user_id else None
-    return bool(user and user.has_perm("incidents.administer"))
+def in_reach(hosts: Iterable[Host]) -> list[Host]:
+    """Those that can be asked: enrolled, with an address and a pinned key."""
+    return [host for host in hosts if host.address and host.host_key]
 
 
 def request_on_hosts(context: StepContext, hosts: Iterable[Host], *, verb: str, arguments: Mapping[str, Any]) -> None:
@@ -109,6 +112,8 @@ def outcome_of(operations: list[Operation], summary: str, rows: list[dict[str, A
     result = {"hosts": rows or host_rows(operations), "numbers": dict(states)}
     done = states[OperationState.SUCCEEDED.value]
     told = f"{summary}: {done} of {len(operations)} hosts"
+    if not operations:
+        return Outcome("failed", f"{summary}: no host was asked.", result)
     if done == len(operations):
         return Outcome("succeeded", f"{told}.", result)
     if states[OperationState.UNKNOWN.value]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fleet.lifecycle import MigrationState, MoveState
+from fleet.lifecycle import HostState, MigrationState, MoveState
+from fleet.migration.census import UNFINISHED
 from fleet.migration.mover import (
     NotPossible,
     create_migration,
@@ -10,20 +11,29 @@ from fleet.migration.mover import (
     propose,
     start_migration,
 )
-from fleet.models import Host, Migration
+from fleet.migration.plan import Plan
+from fleet.models import Dyno, Host, Migration
 from incidents.errors import Refused
+from incidents.runbooks.actions.base import FLEET_CHANGED, in_reach
 from incidents.runbooks.step import Outcome, StepContext
-from incidents.runbooks.targets import exposed_ids
+from incidents.runbooks.targets import affected_hosts, exposed_ids
+
+LIVE = (MigrationState.RUNNING, MigrationState.PLANNED, MigrationState.PAUSED)
 
 
 class Migrate:
     """The fleet makes the plan; its mover carries it out, and can be paused, resumed and cancelled beside the run."""
 
     changes_hosts = True
+    moves_dynos = True
+
+    def choose(self, _context: StepContext, hosts: list[Host]) -> list[Host]:
+        """Those that can be asked."""
+        return in_reach(hosts)
 
     def describe(self, context: StepContext, hosts: list[Host]) -> dict[str, Any]:
         """The moves, one by one, and whether there is room for them."""
-        plan = propose(sources=hosts, avoid=exposed_ids(context.incident))
+        plan = self._propose(context, hosts)
         return {
             "summary": f"Move {len(plan.moves)} dynos from {len(hosts)} hosts",
             "command": "dynohost start, health, commit on the fresh host; then stop on the old one",
@@ -31,8 +41,10 @@ class Migrate:
         }
 
     def begin(self, context: StepContext, hosts: list[Host]) -> None:
-        """Writes the moves down. Raises Refused when there is not enough room."""
-        plan = propose(sources=hosts, avoid=exposed_ids(context.incident))
+        """Writes down the very moves that were shown. Raises Refused when they are others now, or room is short."""
+        plan = self._propose(context, hosts)
+        if plan.as_data()["moves"] != context.step.prepared["moves"]:
+            raise Refused(FLEET_CHANGED)
         if plan.shortfall:
             raise Refused("There is not enough room on fresh hosts. Add hosts, then look at the plan again.")
         reference = context.incident.reference
@@ -49,13 +61,27 @@ class Migrate:
         drive_migration(migration_id)
         migration = Migration.objects.get(pk=migration_id)
         states = list(migration.moves.values_list("state", flat=True))
-        done, all_moves = states.count(MoveState.DONE.value), len(states)
         result = {"migration": migration_id, "numbers": {state: states.count(state) for state in sorted(set(states))}}
-        told = f"{done} of {all_moves} dynos moved"
-        if migration.state in (MigrationState.RUNNING, MigrationState.PLANNED, MigrationState.PAUSED):
+        told = f"{states.count(MoveState.DONE.value)} of {len(states)} dynos moved"
+        under_way = any(state in UNFINISHED and state != MoveState.UNKNOWN for state in states)
+        if migration.state in LIVE or under_way:
             return Outcome("running", f"{told} so far. {migration.trouble}".strip(), result)
-        if done == all_moves:
-            return Outcome("succeeded", f"{told}.", result)
         if MoveState.UNKNOWN.value in states:
             return Outcome("unknown", f"{told}; for some the hosts did not say what became of them.", result)
-        return Outcome("failed", f"{told}; the others are where they were.", result)
+        left = self._left_behind(context)
+        if left or set(states) - {MoveState.DONE.value}:
+            return Outcome("failed", f"{told}; {left} dynos are still on hosts that were to be emptied.", result)
+        return Outcome("succeeded", f"{told}.", result)
+
+    @staticmethod
+    def _propose(context: StepContext, hosts: list[Host]) -> Plan:
+        """Away from hosts that the deploy touched, and from those that the incident names."""
+        named = affected_hosts(context.incident).values_list("pk", flat=True)
+        return propose(sources=hosts, avoid=exposed_ids(context.incident) | set(named))
+
+    @staticmethod
+    def _left_behind(context: StepContext) -> int:
+        """Dynos still on the targets by the rows; a host that a person took into service again counts no more."""
+        names = [target["host"] for target in context.step.prepared["targets"]]
+        on_them = Dyno.objects.placed().filter(host__name__in=names)
+        return on_them.exclude(host__state=HostState.IN_SERVICE).count()

@@ -4,7 +4,7 @@ from typing import Any
 
 from fleet.lifecycle import OperationState
 from fleet.models import Host
-from incidents.runbooks.actions.base import host_rows, outcome_of, perform_requested, request_on_hosts
+from incidents.runbooks.actions.base import host_rows, in_reach, outcome_of, perform_requested, request_on_hosts
 from incidents.runbooks.step import Outcome, StepContext
 
 
@@ -12,9 +12,14 @@ class Protect:
     """Sets the immutable attribute on the images; `retest` then tries to write all the same, without harm."""
 
     changes_hosts = False
+    moves_dynos = False
 
     def __init__(self, *, retest: bool) -> None:
         self.retest = retest
+
+    def choose(self, _context: StepContext, hosts: list[Host]) -> list[Host]:
+        """Those that can be asked."""
+        return in_reach(hosts)
 
     def describe(self, _context: StepContext, hosts: list[Host]) -> dict[str, Any]:
         """What is set, or tried."""

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.db import transaction
+
 from fleet.lifecycle import OperationState
 from fleet.models import Host, Operation
 from incidents.errors import Refused
-from incidents.models import Evidence
-from incidents.runbooks.actions.base import host_rows, outcome_of, perform_requested, request_on_hosts
+from incidents.models import Evidence, RunStep
+from incidents.runbooks.actions.base import host_rows, in_reach, outcome_of, perform_requested, request_on_hosts
 from incidents.runbooks.actions.findings import verification_finding
 from incidents.runbooks.step import Outcome, StepContext
 from incidents.runbooks.targets import affected_hosts
@@ -16,6 +18,11 @@ class Verify:
     """Changes nothing on the hosts."""
 
     changes_hosts = False
+    moves_dynos = False
+
+    def choose(self, _context: StepContext, hosts: list[Host]) -> list[Host]:
+        """Those that can be asked."""
+        return in_reach(hosts)
 
     def describe(self, context: StepContext, hosts: list[Host]) -> dict[str, Any]:
         """Which hosts are read, and with what command."""
@@ -37,8 +44,10 @@ class Verify:
             row | self._finding(op, op.host_id in suspects)
             for row, op in zip(host_rows(operations), operations, strict=True)
         ]
-        for operation in operations:
-            self._keep(context, operation, operation.host_id in suspects)
+        with transaction.atomic():
+            RunStep.objects.select_for_update().get(pk=context.step.pk)  # so that two holders keep each answer once
+            for operation in operations:
+                self._keep(context, operation, operation.host_id in suspects)
         damaged = sum(row.get("finding") == "damaged" for row in rows)
         return outcome_of(operations, f"Verified images; {damaged} found changed under running dynos", rows)
 
@@ -62,13 +71,14 @@ class Verify:
             return
         finding, sentence = verification_finding(operation.result or {})
         expected = "damaged" if suspect else "intact"
+        bearing = Evidence.Bearing.FOR if finding == expected else Evidence.Bearing.AGAINST
         Evidence.objects.get_or_create(
             incident=context.incident,
             host=operation.host,
             kind="verification",
             data={"operation": operation.name, "finding": finding, "result": operation.result},
             defaults={
-                "bearing": Evidence.Bearing.FOR if finding == expected else Evidence.Bearing.AGAINST,
+                "bearing": Evidence.Bearing.NEUTRAL if finding == "unclear" else bearing,
                 "summary": f"{operation.host.name}: {sentence}",
                 "observed_at": operation.finished_at or context.now,
             },

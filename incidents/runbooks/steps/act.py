@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from fleet.models import Host
 from incidents.errors import Refused
 from incidents.runbooks.actions import ACTIONS, Action
-from incidents.runbooks.actions.base import describe_targets, may_exceed_blast_radius
+from incidents.runbooks.actions.base import describe_targets
+from incidents.runbooks.blast_radius import beyond_policy, may_pass
 from incidents.runbooks.step import Outcome, StepContext
-from incidents.runbooks.targets import exceeds_blast_radius, select_hosts
+from incidents.runbooks.targets import select_hosts
 
 
 class Act:
@@ -14,26 +16,28 @@ class Act:
 
     def prepare(self, context: StepContext) -> dict[str, Any]:
         """The exact targets and command, what is touched, and what cannot be undone."""
-        hosts = select_hosts(context.incident, context.options)
         action = self._action(context)
-        plan = describe_targets(hosts) | action.describe(context, hosts)
-        if action.changes_hosts and exceeds_blast_radius(hosts):
-            plan["warnings"] = [
-                *plan["warnings"],
-                "More of the fleet than the policy allows: an administrator must confirm.",
-            ]
-        return plan
+        hosts = action.choose(context, select_hosts(context.incident, context.options))
+        plan = describe_targets(hosts)
+        told = action.describe(context, hosts)
+        warnings = [*plan["warnings"], *told.get("warnings", [])]
+        if beyond := self._beyond(action, hosts):
+            warnings += [*beyond, "An administrator must confirm."]
+        return plan | told | {"warnings": warnings}
 
     def begin(self, context: StepContext) -> None:
-        """Writes down each host's part. Raises Refused when there is no target, or too many for this person."""
-        hosts = select_hosts(context.incident, context.options)
+        """Writes down each host's part, for the very hosts that the plan named.
+
+        Raises Refused when there is no target, or too many for this person.
+        """
         action = self._action(context)
+        names = [target["host"] for target in context.step.prepared["targets"]]
+        hosts = list(Host.objects.filter(name__in=names).order_by("name"))
         if not hosts:
             raise Refused("No host is concerned any more, so nothing was done. Skip the step with that reason.")
-        if action.changes_hosts and exceeds_blast_radius(hosts) and not may_exceed_blast_radius(context.actor):
-            raise Refused(
-                f"{len(hosts)} hosts are more of the fleet than the policy allows at once; ask an administrator."
-            )
+        beyond = self._beyond(action, hosts)
+        if beyond and not may_pass(context.actor):
+            raise Refused(f"{' '.join(beyond)} Nothing was done; ask an administrator.")
         action.begin(context, hosts)
 
     def drive(self, context: StepContext) -> Outcome:
@@ -43,3 +47,7 @@ class Act:
     @staticmethod
     def _action(context: StepContext) -> Action:
         return ACTIONS[context.options["action"]]
+
+    @staticmethod
+    def _beyond(action: Action, hosts: list[Host]) -> list[str]:
+        return beyond_policy(hosts, moves_dynos=action.moves_dynos) if action.changes_hosts else []
