@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,19 @@ def ssh(lab: RealLab, name: str, line: str, *more: str) -> subprocess.CompletedP
     with contextlib.suppress(FileNotFoundError):
         return subprocess.run([*argv, *more], input=line, capture_output=True, text=True, timeout=30, check=False)
     raise AssertionError("no ssh client")
+
+
+@contextlib.contextmanager
+def loop_device(image: Path) -> Iterator[Path]:
+    """A loop device of our own on a file."""
+    done = subprocess.run(["losetup", "-f", "--show", image], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PermissionError(done.stderr)
+    device = done.stdout.strip()
+    try:
+        yield Path(device)
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
 
 
 def image_of(lab: RealLab, host: RealHost) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet.hostkit import linux
+from tests.lab.hosts import loop_device
 
 pytestmark = pytest.mark.real_lab
 OTHER = b"B" * 4096
@@ -58,16 +59,9 @@ def write_through_early_descriptor(scene: Scene) -> None:
 
 
 def write_through_a_loop(scene: Scene) -> None:
-    done = subprocess.run(["losetup", "-f", "--show", scene.image], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise PermissionError(done.stderr)
-    device = done.stdout.strip()
-    try:
-        with Path(device).open("r+b", buffering=0) as stream:
-            stream.write(OTHER)
-            os.fsync(stream.fileno())
-    finally:
-        subprocess.run(["losetup", "-d", device], check=True)
+    with loop_device(scene.image) as device, device.open("r+b", buffering=0) as stream:
+        stream.write(OTHER)
+        os.fsync(stream.fileno())
 
 
 def remove(scene: Scene) -> None:

@@ -6,19 +6,21 @@ An image is named by the digest of its tree, for the same tree packed by other t
 import hashlib
 import os
 import shutil
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.lab.real import packing
 from fleet.lab.real.command import run
 
 HERE = Path(__file__).parent
 PARTS = 16
-SIZE = "6M"
-BARE_DIRECTORIES = ("app", "dev", "etc", "lib64", "proc", "tmp", "usr/lib/stack")
-# As the two generations of tools pack: the same tree, another place for nearly every block.
-EXT4 = {"old": ("-I", "256", "-N", "128"), "new": ("-I", "128", "-N", "512")}
-SQUASHFS = {"old": ("-b", "131072"), "new": ("-b", "65536")}
+STRIDE = 1024  # bytes from one piece of code to the next
+PAGE = 4096
+MAGIC = b"PART"
+TEXT_LINES = 24000
+BARE_DIRECTORIES = ("app", "dev", "etc", "lib64", "proc", "tmp", "usr/lib/stack", "usr/share/stack")
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Registry:
         image = name_of(tree)
         folder = self.folder / image.removeprefix("sha256:")
         folder.mkdir(parents=True, exist_ok=True)
-        for generation in ("old", "new"):
+        for generation in packing.GENERATIONS:
             if not (folder / f"{generation}.img").exists():
-                _pack(version.kind, generation, tree, folder / f"{generation}.img")
+                packing.pack(version.kind, generation, tree, folder / f"{generation}.img")
         return image
 
 
@@ -83,20 +85,28 @@ def name_of(tree: Path) -> str:
 def _compile(build: Path) -> list[Path]:
     sources = (HERE / "dyno.c").read_bytes() + (HERE / "part.c").read_bytes()
     stamp, digest = build / "sources", hashlib.sha256(sources).hexdigest()
-    parts = [build / f"part{number:02d}.so" for number in range(PARTS)]
+    parts = [build / f"part{number:02d}.code" for number in range(PARTS)]
     if stamp.exists() and stamp.read_text() == digest:
         return parts
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
-    argvs = [["gcc", "-O1", "-s", "-o", str(build / "dyno"), str(HERE / "dyno.c"), "-ldl"]]
-    for number, part in enumerate(parts):
-        argvs.append(
-            ["gcc", "-O1", "-s", "-shared", "-fPIC", f"-DPART={number}", "-o", str(part), str(HERE / "part.c")]
-        )
+    run(["gcc", "-O1", "-s", "-o", str(build / "dyno"), str(HERE / "dyno.c")])
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(run, argvs))
+        list(pool.map(_compile_part, range(PARTS), parts))
     stamp.write_text(digest)
     return parts
+
+
+def _compile_part(number: int, target: Path) -> None:
+    """Code as a runtime keeps it to be mapped: a table of where its pieces are, then their bytes."""
+    compiled, code = target.with_suffix(".o"), target.with_suffix(".text")
+    options = ["-O1", "-ffreestanding", "-fPIC", f"-DPART={number}", f"-DSTRIDE={STRIDE}"]
+    run(["gcc", *options, "-c", "-o", str(compiled), str(HERE / "part.c")])
+    run(["objcopy", "-O", "binary", "-j", ".text", str(compiled), str(code)])
+    content = code.read_bytes()
+    offsets = range(PAGE, PAGE + len(content), STRIDE)
+    table = MAGIC + struct.pack(f"={len(offsets) + 1}I", len(offsets), *offsets)
+    target.write_bytes(table.ljust(PAGE, b"\0") + content)
 
 
 def _lay_out(tree: Path, version: StackVersion, parts: list[Path], program: Path) -> None:
@@ -106,6 +116,8 @@ def _lay_out(tree: Path, version: StackVersion, parts: list[Path], program: Path
     for device in ("null", "urandom"):
         (tree / "dev" / device).touch()
     (tree / "etc" / "stack-release").write_text(f"{version.stack} {version.version}\n")
+    text = "".join(f"{number}: what the stack's packages say of themselves\n" for number in range(TEXT_LINES))
+    (tree / "usr/share/stack/packages.txt").write_text(text)
     for library in _libraries(program):
         target = tree / str(library).lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,20 +133,3 @@ def _libraries(program: Path) -> list[Path]:
     """What `ldd` names, the loader included."""
     words = run(["ldd", str(program)]).decode().split()
     return [Path(word) for word in words if word.startswith("/")]
-
-
-def _pack(kind: str, generation: str, tree: Path, target: Path) -> None:
-    spare = target.with_suffix(".part")
-    spare.unlink(missing_ok=True)
-    if kind == "ext4":
-        run(["truncate", "--size", SIZE, str(spare)])
-        options = ["-q", "-O", "^has_journal,^metadata_csum", "-b", "4096", "-m", "0", "-d", str(tree)]
-        run(["mkfs.ext4", *options, *EXT4[generation], str(spare)])
-    else:
-        order = target.with_suffix(".order")
-        ranks = {"old": 1, "new": -1}
-        lines = [f"usr/lib/stack/part{number:02d}.so {ranks[generation] * number * 100}" for number in range(PARTS)]
-        order.write_text("\n".join(lines) + "\n")
-        options = ["-noappend", "-quiet", "-no-progress", "-sort", str(order)]
-        run(["mksquashfs", str(tree), str(spare), *options, *SQUASHFS[generation]])
-    spare.replace(target)

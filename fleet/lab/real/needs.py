@@ -10,11 +10,13 @@ PACKAGES = {
     "ssh-keygen": "openssh-client",
     "mksquashfs": "squashfs-tools",
     "mkfs.ext4": "e2fsprogs",
+    "debugfs": "e2fsprogs",
     "ip": "iproute2",
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "losetup": "mount",
     "gcc": "gcc libc6-dev",
+    "objcopy": "binutils",
 }
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
 
