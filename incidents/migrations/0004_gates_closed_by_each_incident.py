@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0004_asked_of_steps")]
+    dependencies = [("incidents", "0003_asked_of_steps")]
     operations = [
         migrations.RemoveConstraint(model_name="gate", name="one_closed_gate_a_stack"),
         migrations.AddConstraint(

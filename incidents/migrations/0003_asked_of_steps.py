@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0003_channels")]
+    dependencies = [("incidents", "0002_roles")]
     operations = [
         migrations.AddField(
             model_name="runstep",
