@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 register = template.Library()
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 TONES = {
-    "good": "succeeded done committed resolved healthy intact",
-    "bad": "failed crashed lost rejected overwrote major damaged against open",
+    "good": "succeeded done committed resolved healthy intact sent",
+    "bad": "failed dead crashed lost rejected overwrote major damaged against open",
     "warn": "tainted unknown draining paused minor not_started closed",
     "busy": "starting started stopping acknowledged mitigated ready enrolling",
 }

@@ -27,7 +27,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 USUAL = {"verdicts": ["deploy", "host", "group", "fleet"], "severities": ["major", "minor"]}
 VERDICT_WORDS = {
     "deploy": "a deploy is to blame", "host": "one host is sick", "group": "a group of hosts is sick",
-    "fleet": "the whole fleet is worse", "app": "one app crashes everywhere (a notice to its owner)",
+    "fleet": "the whole fleet is worse", "app": "one app is sick (notices only)",
 }  # fmt: skip
 
 
