@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,27 @@ def redeploy(lab: RealLab, tools: str) -> dict[str, str]:
     return outcomes
 
 
-def ssh(lab: RealLab, name: str, line: str, *more: str) -> subprocess.CompletedProcess[str]:
+def ssh(
+    lab: RealLab, name: str, line: str, *more: str, options: Sequence[str] = (), user: str = ""
+) -> subprocess.CompletedProcess[str]:
     """A plain OpenSSH client into a host, its key pinned."""
     host = next(host for host in lab.hosts if host.name == name)
     known = lab.folder / "known_hosts"
     known.write_text(f"{host.address} {host.host_key}\n")
-    argv = ["ssh", "-F", "none", "-T", "-i", str(lab.client_key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
-    argv += ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", f"{host.user}@{host.address}"]
+    argv = [
+        "ssh",
+        "-F",
+        "none",
+        *(options or ["-T"]),
+        "-i",
+        str(lab.client_key),
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "BatchMode=yes",
+    ]
+    argv += ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes"]
+    argv.append(f"{user or host.user}@{host.address}")
     with contextlib.suppress(FileNotFoundError):
         return subprocess.run([*argv, *more], input=line, capture_output=True, text=True, timeout=30, check=False)
     raise AssertionError("no ssh client")

@@ -1,7 +1,6 @@
 """The verbs of a real host: dynos in namespaces of their own, provisional starts, taints, kernel and SSH."""
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -30,20 +29,10 @@ def states(host: RealHost) -> dict[str, str]:
 
 def test_a_dynos_life(lab: RealLab) -> None:
     fresh = lab.real_hosts["host-04"]
-    _ssh_is_the_host_program_and_nothing_else(lab)
     _dyno_sees_its_image_and_its_app(lab, fresh)
     _provisional_start_ends_by_itself(lab, fresh)
     _refusals(lab, fresh)
     _crash_is_recorded_and_restarted(lab, fresh)
-
-
-def _ssh_is_the_host_program_and_nothing_else(lab: RealLab) -> None:
-    done = ssh(lab, "host-02", '{"verb":"facts","id":1}\n', "cat", "/etc/shadow")
-    facts = json.loads(done.stdout)
-    assert facts["id"] == 1
-    assert facts["result"]["host"] == "host-02"
-    assert facts["result"]["attributes"]["tools"] == "1.9"
-    assert done.stderr == ""
 
 
 def _dyno_sees_its_image_and_its_app(lab: RealLab, host: RealHost) -> None:

@@ -13,36 +13,13 @@ from typing import Any
 from fleet.hostkit import bundle
 from fleet.lab import installer
 from fleet.lab.base import LabHost
+from fleet.lab.real.account import ACCOUNT, write_etc
 from fleet.lab.real.command import CommandFailed, run
 from fleet.lab.real.images import Registry
 from fleet.lab.real.needs import find
 
 READY_SECONDS = 10.0
-SSHD_CONFIG = """\
-Port 22
-ListenAddress {address}
-HostKey {folder}/host_key
-PidFile none
-AuthorizedKeysFile {folder}/authorized_keys
-StrictModes no
-UsePAM {pam}
-AuthenticationMethods publickey
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin forced-commands-only
-AllowUsers root
-ForceCommand exec {program}
-SetEnv HOME=/nonexistent
-DisableForwarding yes
-PermitTTY no
-PermitUserRC no
-PrintMotd no
-PrintLastLog no
-UseDNS no
-MaxStartups 200
-MaxSessions 32
-LogLevel ERROR
-"""
+HERE = Path(__file__).parent
 
 
 @dataclass
@@ -68,6 +45,10 @@ class RealHost:
         """The argv of the host program."""
         return [_python(), "-I", "-S", str(self.folder / "dynohost"), "--root", str(self.root)]
 
+    @property
+    def _host_key(self) -> Path:
+        return self.folder / "etc" / "ssh" / "host_key"
+
     def prepare(self, *, client_key: str, program: Path, environment: dict[str, str]) -> None:
         """Put keys, the host program, its settings and the app there."""
         (self.root / "slugs" / "default").mkdir(parents=True)
@@ -76,18 +57,15 @@ class RealHost:
         settings |= {"memory_mb": self.memory_mb, "slots": self.slots, "dyno_environment": environment}
         (self.root / "host.json").write_text(json.dumps(settings))
         bundle.write(self.folder / "dynohost")
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(self.folder / "host_key")])
-        (self.folder / "authorized_keys").write_text(f'restrict,command="exec {" ".join(self.program)}" {client_key}\n')
-        config = SSHD_CONFIG.format(
-            address=self.address, folder=self.folder, program=" ".join(self.program), pam=_needs_pam()
-        )
-        (self.folder / "sshd_config").write_text(config)
+        write_etc(self.folder / "etc", address=self.address, program=self.program, client_key=client_key)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(self._host_key)])
 
     def start_server(self) -> None:
         """Start its SSH server; everything of the host descends from it or is sent into its namespaces."""
         sshd = find("sshd") or "/usr/sbin/sshd"
         argv = ["nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "--propagation", "private", "--"]
-        argv += [sshd, "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        argv += [_python(), "-I", "-S", str(HERE / "enter.py"), str(self.folder / "etc")]
+        argv += [sshd, "-D", "-e", "-f", "/etc/ssh/sshd_config"]
         with (self.folder / "sshd.log").open("ab") as log:
             streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self.server = subprocess.Popen(argv, start_new_session=True, **streams)
@@ -136,17 +114,16 @@ class RealHost:
 
     def forget_pages(self) -> None:
         """Drop what is cached of this host's images."""
-        script = Path(__file__).with_name("forget.py")
-        run(self.inside([_python(), "-I", "-S", str(script), str(self.root / "mounts")]))
+        run(self.inside([_python(), "-I", "-S", str(HERE / "forget.py"), str(self.root / "mounts")]))
 
     def as_lab_host(self) -> LabHost:
         """How it is enrolled."""
-        key = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
+        key = " ".join(self._host_key.with_suffix(".pub").read_text().split()[:2])
         return LabHost(
             name=self.name,
             address=self.address,
             port=22,
-            user="root",
+            user=ACCOUNT,
             host_key=key,
             attributes=self.attributes,
             memory_mb=self.memory_mb,
@@ -156,10 +133,3 @@ class RealHost:
 
 def _python() -> str:
     return "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
-
-
-def _needs_pam() -> str:
-    """An account whose password is locked is let in with a key only through PAM."""
-    lines = Path("/etc/shadow").read_text().splitlines()
-    locked = any(line.startswith("root:!") for line in lines)
-    return "yes" if locked else "no"

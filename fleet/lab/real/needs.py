@@ -8,6 +8,7 @@ from pathlib import Path
 PACKAGES = {
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
+    "sudo": "sudo",
     "mksquashfs": "squashfs-tools",
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",
