@@ -1,76 +1,36 @@
 """Runs: confirmed by what was seen, driven under a lease, told to the timeline, never twice."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from fleet.actor import Actor
-from fleet.models import Deploy, Host, Stack
+from fleet.models import Host, Stack
 from incidents.errors import Refused
 from incidents.gates import standing_gate
 from incidents.models import Incident, RunbookRun, RunStep
 from incidents.runbooks import confirming, deciding, driving, runs
 from incidents.runbooks.steps import Outcome
 from incidents.timeline.record import is_whole
+from tests.incidents.runbooks.running import (
+    ANA,
+    BEN,
+    CLOSE,
+    DECIDE,
+    LOOK,
+    NOW,
+    TAINT,
+    begin,
+    confirm,
+    take,
+    told,
+    turn,
+)
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
-ANA, BEN = Actor("person", "ana"), Actor("person", "ben")
-CHOICES = [{"key": "yes", "label": "Yes"}, {"key": "no", "label": "No", "ends_run": True}]
-CLOSE = {"key": "close", "kind": "gate", "title": "Close the gate", "options": {"set": "closed"}}
-DECIDE = {"key": "decide", "kind": "decide", "title": "Is it?", "options": {"choices": CHOICES}}
-LOOK = {"key": "look", "kind": "instruct", "title": "Look", "options": {}}
-TAINT = {"key": "taint", "kind": "act", "title": "Taint", "options": {"action": "taint", "targets": "affected"}}
-
-
-@pytest.fixture
-def incident() -> Incident:
-    stack = Stack.objects.create(name="cedar-14")
-    deploy = Deploy.objects.create(key="d3", target="stack", kind="redeploy", stack=stack, started_at=NOW)
-    return Incident.objects.create(
-        verdict="deploy", subject="d3", headline="d3 did it", deploy=deploy, stack=stack, began_at=NOW, opened_at=NOW
-    )
-
-
-@pytest.fixture(autouse=True)
-def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests are the worker: nudges go nowhere, rows alone carry the work."""
-    monkeypatch.setattr("fleet.tasks.nudges.current_app.send_task", lambda *_, **__: None)
-
-
-def begin(incident: Incident, *plans: dict[str, Any]) -> RunbookRun:
-    plan = {"steps": list(plans)}
-    run = RunbookRun.objects.create(
-        incident=incident, runbook="r", title="R", plan=plan, started_at=NOW, started_by="ana"
-    )
-    RunStep.objects.bulk_create(
-        RunStep(run=run, position=place, key=one["key"], kind=one["kind"], title=one["title"])
-        for place, one in enumerate(plans)
-    )
-    run.steps.filter(position=0).update(state="ready")
-    return run
-
-
-def confirm(step: RunStep, actor: Actor = ANA, **choice: Any) -> RunStep:
-    shown = confirming.prepare_step(step=step, now=NOW)
-    return confirming.confirm_step(step=shown, digest=shown.digest, choice=choice, now=timezone.now(), actor=actor)
-
-
-def take(run: RunbookRun, **choice: Any) -> RunStep:
-    step = runs.current_step(run)
-    assert step is not None
-    driving.drive_step(confirm(step, **choice).pk)
-    step.refresh_from_db()
-    return step
-
-
-def told(incident: Incident) -> list[str]:
-    return list(incident.timeline.order_by("sequence").values_list("text", flat=True))
+pytestmark = pytest.mark.django_db
 
 
 def test_a_run_ends_when_its_last_step_has_ended(incident: Incident) -> None:
@@ -103,9 +63,9 @@ def test_a_closed_incident_starts_no_run(incident: Incident) -> None:
         runs.start_run(incident=incident, runbook="overwritten-image", now=NOW, actor=ANA)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_two_people_confirm_at_once_and_one_is_told_who_was_first(incident: Incident) -> None:
-    step = runs.current_step(begin(incident, CLOSE))
-    assert step is not None
+    step = turn(begin(incident, CLOSE))
     shown = confirming.prepare_step(step=step, now=NOW)
 
     def press(actor: Actor) -> str:
@@ -129,8 +89,7 @@ def test_a_confirmation_dies_when_the_fleet_changes(incident: Incident) -> None:
     for name in ("h1", "h2", "h3"):
         Host.objects.create(name=name, state="in_service", added_at=NOW)
     incident.incident_hosts.create(host=Host.objects.get(name="h1"), since_at=NOW)
-    step = runs.current_step(begin(incident, TAINT))
-    assert step is not None
+    step = turn(begin(incident, TAINT))
     shown = confirming.prepare_step(step=step, now=NOW)
     incident.incident_hosts.create(host=Host.objects.get(name="h2"), since_at=NOW)
     with pytest.raises(Refused, match="fleet has changed"):
@@ -142,8 +101,7 @@ def test_more_of_the_fleet_than_the_policy_allows_needs_an_administrator(inciden
     for name in ("h1", "h2", "h3"):
         host = Host.objects.create(name=name, state="in_service", added_at=NOW)
         incident.incident_hosts.create(host=host, since_at=NOW)
-    step = runs.current_step(begin(incident, TAINT))
-    assert step is not None
+    step = turn(begin(incident, TAINT))
     with pytest.raises(Refused, match="ask an administrator"):
         confirm(step)
     step.refresh_from_db()
@@ -153,8 +111,7 @@ def test_more_of_the_fleet_than_the_policy_allows_needs_an_administrator(inciden
 
 def test_a_choice_that_is_none_is_refused_and_a_no_ends_the_run(incident: Incident) -> None:
     run = begin(incident, DECIDE, LOOK)
-    step = runs.current_step(run)
-    assert step is not None
+    step = turn(run)
     with pytest.raises(Refused, match="Choose one"):
         confirm(step, choice="perhaps")
     take(run, choice="no")
@@ -164,8 +121,7 @@ def test_a_choice_that_is_none_is_refused_and_a_no_ends_the_run(incident: Incide
 
 def test_a_step_is_driven_by_one_and_told_once(incident: Incident) -> None:
     run = begin(incident, CLOSE, LOOK)
-    step = runs.current_step(run)
-    assert step is not None
+    step = turn(run)
     step = confirm(step)
     RunStep.objects.filter(pk=step.pk).update(lease_owner="another", lease_until=timezone.now() + timedelta(seconds=30))
     driving.drive_step(step.pk)
@@ -181,8 +137,7 @@ def test_a_step_is_driven_by_one_and_told_once(incident: Incident) -> None:
 
 
 def test_who_lost_the_lease_writes_nothing(incident: Incident) -> None:
-    step = runs.current_step(begin(incident, CLOSE))
-    assert step is not None
+    step = turn(begin(incident, CLOSE))
     step = confirm(step)
     RunStep.objects.filter(pk=step.pk).update(lease_owner="another")
     driving.settle_step(step, Outcome("failed", "late"), now=NOW, owner="me")
@@ -192,8 +147,7 @@ def test_who_lost_the_lease_writes_nothing(incident: Incident) -> None:
 
 def test_unknown_is_a_state_that_a_person_resolves(incident: Incident) -> None:
     run = begin(incident, LOOK, CLOSE)
-    step = runs.current_step(run)
-    assert step is not None
+    step = turn(run)
     step = confirm(step)
     RunStep.objects.filter(pk=step.pk).update(lease_owner="me")
     driving.settle_step(step, Outcome("unknown", "a host did not say"), now=NOW, owner="me")
@@ -207,21 +161,18 @@ def test_unknown_is_a_state_that_a_person_resolves(incident: Incident) -> None:
 
 def test_passing_over_wants_a_reason(incident: Incident) -> None:
     run = begin(incident, CLOSE, LOOK)
-    step = runs.current_step(run)
-    assert step is not None
+    step = turn(run)
     with pytest.raises(Refused, match="Say why"):
         deciding.skip_step(step=step, reason=" ", now=NOW, actor=ANA)
     deciding.skip_step(step=step, reason="it is closed by hand", now=NOW, actor=ANA)
     assert told(incident) == ["Close the gate: passed over: it is closed by hand"]
-    following = runs.current_step(run)
-    assert following is not None
+    following = turn(run)
     assert (following.key, following.state) == ("look", "ready")
 
 
 def test_a_paused_run_confirms_nothing_until_it_goes_on(incident: Incident) -> None:
     run = begin(incident, CLOSE)
-    step = runs.current_step(run)
-    assert step is not None
+    step = turn(run)
     runs.pause_run(run=run, now=NOW, actor=ANA)
     with pytest.raises(Refused, match="paused"):
         confirm(step)
