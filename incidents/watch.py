@@ -1,46 +1,54 @@
-"""The tick of the watch: roll-ups in, incidents out. Any number may call it; one at a time does it."""
+"""The tick of the watch: roll-ups in, incidents out. Any number may call it; one at a time acts, once a bin."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count
 
 from fleet.models import Crash, Host
 from incidents.correlation.verdict import Board
 from incidents.models import Incident
+from incidents.watching.lease import Lease, LostError, advance, claim
+from incidents.watching.memory import Look, bin_of, moment
+from incidents.watching.notices import keep_notices
 from incidents.watching.opening import Carried, carry_out
+from incidents.watching.saying_late import say_late
 from incidents.watching.silence import silent_hosts
-from incidents.watching.watcher import Watcher
+from incidents.watching.standings import keep_standings
+from incidents.watching.watcher import Watcher, settled_bin
 
 __all__ = ["Ticked", "crashes_since", "silent_hosts", "tick"]
 
-ADVISORY_LOCK = 0x7469636B
+NOTHING = Board(0.0, (), (), (), ())
 _watcher = Watcher()
 _in_process = Lock()
 
 
 @dataclass(frozen=True)
 class Ticked:
-    """What one tick saw and did."""
+    """What stands after a tick, and what it did."""
 
     board: Board
     carried: Carried
 
 
 def tick(*, now: datetime, watcher: Watcher | None = None) -> Ticked | None:
-    """Judges the fleet as of `now` and brings the incidents up to date; None where somebody else is at it.
+    """Judges every bin that has ended by `now` and brings the incidents up to date; None where another does it.
 
-    What the process remembers is only good as long as the database took it too: after an error it is rebuilt.
+    What the process remembers is only good as long as the database took it too: after an error it is dropped.
     """
     watcher = watcher or _watcher
     if not _in_process.acquire(blocking=False):
         return None
     try:
-        with transaction.atomic():
-            return _tick(watcher, now) if _alone() else None
+        lease = claim(watcher.holder)
+        return _tick(watcher, lease, now) if lease else None
+    except LostError:
+        watcher.forget()
+        return None
     except BaseException:
         watcher.forget()
         raise
@@ -60,13 +68,33 @@ def crashes_since(
     return dict.fromkeys(ids, 0) | dict(counted)
 
 
-def _tick(watcher: Watcher, now: datetime) -> Ticked:
-    board = watcher.look(now)
-    return Ticked(board, carry_out(board, now=now))
+def _tick(watcher: Watcher, lease: Lease, now: datetime) -> Ticked:
+    end_bin, carried = settled_bin(now), Carried()
+    is_due = lease.judged_to is None or bin_of(lease.judged_to) < end_bin
+    if is_due or watcher.board is None:
+        for look in _worth_acting(watcher.looks(judged_to=lease.judged_to, now=now), end_bin):
+            _act(watcher, lease, look, carried, now)
+        watcher.keep_memory(now=now)
+    return Ticked(watcher.board or NOTHING, carried)
 
 
-def _alone() -> bool:
-    """Whether no other process is at a tick; held until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-        return bool(cursor.fetchone()[0])
+def _worth_acting(looks: Iterator[Look], end_bin: int) -> Iterator[Look]:
+    """The last bin always; of those before, which a watch catches up with, the ones in which something stood."""
+    stood = False
+    for look in looks:
+        stands = bool(look.board.verdicts)
+        if stands or stood or look.end_bin == end_bin:
+            yield look
+        stood = stands
+
+
+def _act(watcher: Watcher, lease: Lease, look: Look, carried: Carried, now: datetime) -> None:
+    """Everything that follows from one bin, or nothing of it."""
+    with transaction.atomic():
+        advance(lease, moment(look.end_bin))
+        keep_notices(look.board, now=now)
+        done = carry_out(look.board, now=now)
+        keep_standings(watcher.memory, look, now=now)
+        say_late(look, now=now)
+    carried.opened += done.opened
+    carried.kept += done.kept

@@ -16,6 +16,7 @@ from incidents.correlation.ledger import Ledger
 from incidents.correlation.novelty import Novelty
 from incidents.correlation.scene import Scene
 from incidents.correlation.settings import Settings
+from incidents.correlation.standing import Standing, standings
 from incidents.correlation.verdict import Board
 from incidents.correlation.wording import suspect
 
@@ -86,6 +87,11 @@ class Correlator:
         self._forget(now, end_bin)
         scene = self._scene(now, end_bin)
         return self._board(scene) if shape[0] else Board(now, (), (), (), ())
+
+    def standings(self, now: float) -> tuple[Standing, ...]:
+        """What is held of every deploy, as of a tick just made."""
+        scene = self._scene(now, math.ceil(now / self.settings.bin_seconds))
+        return standings(scene) if scene.hosts else ()
 
     def _board(self, scene: Scene) -> Board:
         groups = weigh_groups(scene)

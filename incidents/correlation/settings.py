@@ -53,6 +53,8 @@ class Settings:
     cohort_gain: float = 3.0
     slice_cost: float = 2.0
 
+    late_bins: int = 3  # what is known this long after it happened came late
+
     # Direct evidence: what a host said itself, worth this much for each host, at most in all.
     evidence_score: float = 1.5
     most_evidence_score: float = 4.5

@@ -4,8 +4,10 @@ import numpy as np
 
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.explain import Explanation
+from incidents.correlation.outcomes import told_cohort
 from incidents.correlation.rivals import AppLoop, FleetRise, HostSpike
 from incidents.correlation.scene import Scene
+from incidents.correlation.slices import members
 from incidents.correlation.verdict import Suspect, Verdict
 from incidents.correlation.vetoes import Finding, Ruling
 from incidents.correlation.view import FAR
@@ -72,8 +74,10 @@ def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Expla
         for rival in rivals
         if rival.plain_score > explanation.plain_score - scene.settings.tie_score
     ]
+    cohort = candidate.cohort or told_cohort(scene.exposures[explanation.deploy].outcomes, scene.fleet)
+    hosts = candidate.inside & members(scene.fleet, tuple(cohort.items()))
     return Verdict(
-        "deploy", explanation.deploy, scene.now, candidate.cohort, names(scene, candidate.inside), explanation.score,
+        "deploy", explanation.deploy, scene.now, cohort, names(scene, hosts), explanation.score,
         ratio, interval, lag_seconds(scene, candidate), int(candidate.hit.sum()),
         int((candidate.exposed >= FAR).sum()), words_for(candidate, explanation),
         (*against, *words_against(candidate, explanation.findings)),

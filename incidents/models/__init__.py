@@ -6,8 +6,9 @@ from incidents.models.notifying import Channel, Delivery
 from incidents.models.policy import GatePolicy
 from incidents.models.runs import RunbookRun, RunStep
 from incidents.models.timeline import TimelineEntry
+from incidents.models.watching import DeployVerdict, Notice, Watch, WatchMemory
 
 __all__ = [
-    "Channel", "Delivery", "Evidence", "Gate", "GatePolicy", "Incident", "IncidentHost", "Report", "RunStep",
-    "RunbookRun", "Suspect", "TimelineEntry",
+    "Channel", "Delivery", "DeployVerdict", "Evidence", "Gate", "GatePolicy", "Incident", "IncidentHost", "Notice",
+    "Report", "RunStep", "RunbookRun", "Suspect", "TimelineEntry", "Watch", "WatchMemory",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """From verdicts to incidents: which one a verdict belongs to, and whether it opens a new one."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from fleet.actor import SYSTEM
@@ -13,7 +14,6 @@ from incidents.models import Delivery, Incident
 from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
 from incidents.watching.cause import cause_of, first_crash_at, numbers_of
-from incidents.watching.cohort import with_cohort
 from incidents.watching.keeping import keep_up, let_fade
 from incidents.wording import headline
 
@@ -36,7 +36,7 @@ def carry_out(board: Board, *, now: datetime) -> Carried:
     """Opens incidents for what stands on the board, keeps the ongoing ones up, lets those fade that stand no longer."""
     carried = Carried()
     standing = {verdict.key for verdict in board.verdicts}
-    for verdict in map(with_cohort, board.verdicts):
+    for verdict in board.verdicts:
         incident = _ongoing(verdict) or _taken_over(verdict, standing, now)
         if incident is None and _is_due(verdict, now):
             incident = open_incident(verdict, board=board, now=now)
@@ -57,7 +57,7 @@ def open_incident(verdict: Verdict, *, board: Board, now: datetime) -> Incident 
         return None
     deploy = deploy if verdict.kind == "deploy" else None
     sentence = headline(cause_of(verdict, deploy, board))
-    began_at = first_crash_at(verdict, deploy, now=now)
+    began_at = first_crash_at(verdict, deploy, now=judged_at(board, now))
     try:
         with transaction.atomic():
             incident = Incident.objects.create(
@@ -65,7 +65,7 @@ def open_incident(verdict: Verdict, *, board: Board, now: datetime) -> Incident 
                 deploy=deploy, stack=deploy.stack if deploy else None, cohort=dict(verdict.cohort), began_at=began_at,
                 numbers=numbers_of(verdict, deploy, board), opened_at=now, named_at=now,
             )  # fmt: skip
-            _tell_opened(incident, verdict, now)
+            _tell_opened(incident, verdict, board, now)
             tell_people(incident_id=incident.pk, occasion=Delivery.Occasion.OPENED, now=now)
     except IntegrityError:
         return None
@@ -73,8 +73,16 @@ def open_incident(verdict: Verdict, *, board: Board, now: datetime) -> Incident 
     return incident
 
 
-def _tell_opened(incident: Incident, verdict: Verdict, now: datetime) -> None:
+def judged_at(board: Board, now: datetime) -> datetime:
+    """As of when the board stands: earlier than now where a watch catches up."""
+    return min(now, datetime.fromtimestamp(board.at, UTC)) if board.at else now
+
+
+def _tell_opened(incident: Incident, verdict: Verdict, board: Board, now: datetime) -> None:
     began = f"First crash that counts: {incident.began_at:%H:%M:%S} UTC."
+    behind = now - judged_at(board, now)
+    if behind > timedelta(seconds=2 * settings.TICK_SECONDS):
+        began += f" The watch was behind: it would have said so at {judged_at(board, now):%H:%M} UTC."
     data = {
         "verdict": verdict.kind, "subject": verdict.subject, "cohort": dict(verdict.cohort),
         "hosts": list(verdict.hosts), "score": verdict.score, "rate_ratio": verdict.rate_ratio,

@@ -1,6 +1,7 @@
-"""Reads what the correlation needs from the database, each time only what is new."""
+"""Reads what the correlation needs from the database, each time only what is new, with when it could be known."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ from django.db.models import F, Q
 from fleet.lifecycle import DynoState
 from fleet.models import App, CrashKind, CrashMinute, Deploy, Dyno, Host, HostDeploy, KernelLine
 from incidents.correlation import facts
+from incidents.correlation.correlator import Correlator
 from incidents.models import Evidence
 
 OVERLAP = timedelta(seconds=60)  # a row may be committed later than the time it bears
+AT_ONCE = float("-inf")
 KIND_NAMES = {
     CrashKind.EXIT: "exit", CrashKind.OUT_OF_MEMORY: "oom", CrashKind.ABORT: "abrt", CrashKind.SEGV: "segv",
     CrashKind.BUS: "bus", CrashKind.ILL: "ill", CrashKind.FPE: "fpe",
@@ -19,22 +22,64 @@ KIND_NAMES = {
 DAMAGE_LINES = ("loop_io_error", "fs_error")
 NOT_PLACED = frozenset({DynoState.STOPPED.value, DynoState.LOST.value})
 Place = tuple[str, str, str | None]
-Fact = facts.Deploy | facts.HostDeploy | facts.Crash | facts.Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A host with its attributes."""
+
+    host: str
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How many dynos of an app run on a host."""
+
+    host: str
+    app: str
+    stack: str | None
+    count: int
+
+
+Fact = Seen | Running | facts.Deploy | facts.HostDeploy | facts.Evidence | facts.Crash
+RANKS: dict[type, int] = {
+    Seen: 0, Running: 1, facts.Deploy: 2, facts.HostDeploy: 3, facts.Evidence: 4, facts.Crash: 5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fact, and from when on it could be known (epoch seconds)."""
+
+    known_at: float
+    fact: Fact
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """By when it was known; what is known at the same time in an order that never depends on who reads it."""
+        fact = self.fact
+        detail = (fact.at, fact.host, fact.app, fact.kind) if isinstance(fact, facts.Crash) else (0.0, "", "", "")
+        return self.known_at, RANKS[type(fact)], *detail
+
+    @property
+    def at(self) -> float:
+        """When it happened; for what has no time of its own, when it was known."""
+        return self.fact.at if isinstance(self.fact, facts.Crash | facts.HostDeploy) else self.known_at
 
 
 class CrashReader:
-    """New roll-ups: their first crash stands for all of them, for the correlation counts breadth."""
+    """New roll-ups: the crash that was received first stands for all, for the correlation counts breadth."""
 
     def __init__(self, since: datetime) -> None:
-        self.since = since
         self._received_from = since
         self._read: dict[tuple[datetime, int, int, int], datetime] = {}
         self._hosts: dict[int, str] = {}
         self._apps: dict[int, str] = {}
 
-    def new(self, now: datetime) -> list[facts.Crash]:
-        """What was received since the last call, by the time it was received."""
-        rows = CrashMinute.objects.filter(minute__gte=self.since, first_received_at__gte=self._received_from)
+    def new(self, now: datetime, *, oldest: datetime) -> list[Told]:
+        """What was received since the last call."""
+        rows = CrashMinute.objects.filter(minute__gte=oldest, first_received_at__gte=self._received_from)
         found = []
         values = rows.values_list("minute", "host_id", "app_id", "kind", "first_at", "first_received_at")
         for minute, host, app, kind, at, received_at in values.iterator(chunk_size=5000):
@@ -45,13 +90,7 @@ class CrashReader:
         self._received_from = now - OVERLAP
         self._read = {key: at for key, at in self._read.items() if at >= self._received_from}
         self._learn_names({row[0] for row in found}, {row[1] for row in found})
-        crashes = [self._fact(*row) for row in found]
-        return sorted((crash for crash in crashes if crash), key=lambda crash: (crash.received_at, crash.at))
-
-    def first_minute(self, horizon: datetime) -> datetime | None:
-        """The first minute on record since the horizon: an earlier one than before means that a past was loaded."""
-        rows = CrashMinute.objects.filter(minute__gte=horizon).order_by("minute")
-        return rows.values_list("minute", flat=True).first()
+        return [self._told(*row) for row in found if row[0] in self._hosts]
 
     def _learn_names(self, hosts: set[int], apps: set[int]) -> None:
         unknown_hosts, unknown_apps = hosts - set(self._hosts), apps - set(self._apps)
@@ -60,13 +99,34 @@ class CrashReader:
         if unknown_apps:
             self._apps.update(App.objects.filter(pk__in=unknown_apps).values_list("pk", "name"))
 
-    def _fact(self, host: int, app: int, kind: int, at: float, received_at: float) -> facts.Crash | None:
-        name = self._hosts.get(host)
-        if name is None:
-            return None
+    def _told(self, host: int, app: int, kind: int, at: float, received_at: float) -> Told:
         signal = "SIGFPE" if kind == CrashKind.FPE else None
-        app_name = self._apps.get(app, "")
-        return facts.Crash(at, max(at, received_at), name, app_name, kind=KIND_NAMES[CrashKind(kind)], signal=signal)
+        name, app_name = self._hosts[host], self._apps.get(app, "")
+        crash = facts.Crash(at, received_at, name, app_name, kind=KIND_NAMES[CrashKind(kind)], signal=signal)
+        return Told(received_at, crash)
+
+
+def first_recorded(oldest: datetime) -> datetime | None:
+    """The first minute of a recording on record: an earlier one than before means that a past was loaded."""
+    rows = CrashMinute.objects.filter(minute__gte=oldest, recorded=True).order_by("minute")
+    return rows.values_list("minute", flat=True).first()
+
+
+class HostReader:
+    """Hosts with their attributes, those that are new or changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, str]] = {}
+
+    def new(self) -> Iterator[Told]:
+        """New hosts are known from when they were added; what an attribute was before it changed, nobody kept."""
+        first = not self._known
+        for name, attributes, added_at in read_hosts():
+            known = self._known.get(name)
+            if known != attributes:
+                self._known[name] = attributes
+                at_once = first or known is not None
+                yield Told(AT_ONCE if at_once else added_at.timestamp(), Seen(name, attributes))
 
 
 class DynoReader:
@@ -77,119 +137,145 @@ class DynoReader:
         self._counts: dict[tuple[str, str], int] = {}
         self._since: datetime | None = None
 
-    def new(self, now: datetime) -> Iterator[tuple[str, str, str | None, int]]:
-        """Host, app, stack and count of what changed since the last call."""
-        rows = Dyno.objects.all() if self._since is None else Dyno.objects.filter(changed_at__gte=self._since)
-        changed: dict[tuple[str, str], str | None] = {}
-        values = rows.values_list("pk", "host__name", "app__name", "stack__name", "state")
-        for key, host, app, stack, state in values.iterator(chunk_size=5000):
+    def new(self, now: datetime) -> Iterator[Told]:
+        """What changed since the last call."""
+        first = self._since is None
+        rows = Dyno.objects.order_by("changed_at", "pk")
+        rows = rows if first else rows.filter(changed_at__gte=self._since)
+        values = rows.values_list("pk", "host__name", "app__name", "stack__name", "state", "changed_at")
+        latest: dict[tuple[str, str, float], Running] = {}
+        for key, host, app, stack, state, changed_at in values.iterator(chunk_size=5000):
             place = None if state in NOT_PLACED else (host, app, stack)
-            changed.update(self._put(key, place))
+            known_at = AT_ONCE if first else changed_at.timestamp()
+            for known in self._put(key, place):
+                latest[known[0], known[1], known_at] = Running(*known, self._counts[known[0], known[1]])
         self._since = now - OVERLAP
-        for pair, named in changed.items():
-            yield *pair, named, self._counts[pair]
+        yield from (Told(known_at, running) for (_, _, known_at), running in latest.items())
 
-    def _put(self, key: int, place: Place | None) -> dict[tuple[str, str], str | None]:
+    def _put(self, key: int, place: Place | None) -> list[Place]:
         before = self._places.get(key)
         if before == place:
-            return {}
-        changed = {}
+            return []
         for known, step in ((before, -1), (place, 1)):
             if known:
-                host_app = known[0], known[1]
-                self._counts[host_app] = self._counts.get(host_app, 0) + step
-                changed[host_app] = known[2]
+                self._counts[known[0], known[1]] = self._counts.get((known[0], known[1]), 0) + step
         if place is None:
             del self._places[key]
         else:
             self._places[key] = place
-        return changed
+        return [known for known in (before, place) if known]
 
 
 class DeployReader:
     """Deploys and what they did on hosts, since some time."""
 
     def __init__(self, since: datetime) -> None:
-        self.since = since
         self._deploys: dict[str, facts.Deploy] = {}
+        self._touched: dict[int, tuple[datetime, facts.HostDeploy]] = {}
         self._last_key = 0
-        self._touched_from = since
+        self._told_from = since
 
-    def new(self, now: datetime) -> tuple[list[facts.Deploy], list[facts.HostDeploy]]:
-        """The deploys that are new or changed, and new outcomes on hosts (some of them again)."""
-        touched = Q(pk__gt=self._last_key, at__gte=self.since) | Q(at__gte=self._touched_from)
-        rows = HostDeploy.objects.filter(touched).order_by("at", "pk")
-        host_deploys = []
-        for key, deploy, host, at, outcome in rows.values_list("pk", "deploy__key", "host__name", "at", "outcome"):
-            self._last_key = max(self._last_key, key)
-            host_deploys.append(facts.HostDeploy(deploy, host, at.timestamp(), outcome))
-        self._touched_from = now - OVERLAP
-        return self._new_deploys({item.deploy for item in host_deploys}), host_deploys
+    def new(self, now: datetime, *, oldest: datetime) -> list[Told]:
+        """The deploys that are new or changed, and what is new or was corrected on hosts."""
+        host_deploys = list(self._host_deploys(oldest))
+        self._told_from = now - OVERLAP
+        self._touched = {key: told for key, told in self._touched.items() if told[0] >= self._told_from}
+        deploys = self._new_deploys({told.fact.deploy for told in host_deploys}, oldest)  # type: ignore[union-attr]
+        return [*deploys, *host_deploys]
 
-    def _new_deploys(self, touched: set[str]) -> list[facts.Deploy]:
-        rows = Deploy.objects.filter(Q(started_at__gte=self.since) | Q(key__in=touched - set(self._deploys)))
-        found = []
-        values = rows.order_by("started_at").values("key", "target", "kind", "started_at", stack_name=F("stack__name"))
+    def _host_deploys(self, oldest: datetime) -> Iterator[Told]:
+        since = self._told_from
+        told = Q(received_at__gte=since) | Q(corrected_at__gte=since)
+        at_once = Q(received_at__isnull=True) & (Q(at__gte=since) | Q(pk__gt=self._last_key, at__gte=oldest))
+        rows = HostDeploy.objects.filter(told | at_once).order_by("pk").annotate(name=F("host__name"))
+        for row in rows.select_related("deploy").iterator(chunk_size=2000):
+            self._last_key = max(self._last_key, row.pk)
+            first_at, corrected_at = row.received_at or row.at, row.corrected_at
+            started = row.started_at.timestamp() if row.started_at else None
+            fact = facts.HostDeploy(row.deploy.key, row.name, row.at.timestamp(), row.outcome, started)
+            known = self._touched.get(row.pk)
+            if known is None or known[1] != fact:
+                corrected = corrected_at if corrected_at and (known or first_at < since) else first_at
+                self._touched[row.pk] = max(corrected, corrected_at or corrected), fact
+                yield Told(corrected.timestamp(), fact)
+
+    def _new_deploys(self, touched: set[str], oldest: datetime) -> Iterator[Told]:
+        rows = Deploy.objects.filter(Q(started_at__gte=oldest) | Q(key__in=touched - set(self._deploys)))
+        values = rows.order_by("started_at", "pk").values(
+            "key", "target", "kind", "started_at", "received_at", stack_name=F("stack__name")
+        )
         for row in values:
             deploy = _deploy_fact(row)
-            if self._deploys.get(deploy.deploy) != deploy:
+            known = self._deploys.get(deploy.deploy)
+            if known != deploy:
                 self._deploys[deploy.deploy] = deploy
-                found.append(deploy)
-        return found
+                at = row["received_at"] or row["started_at"]
+                yield Told(AT_ONCE if known else at.timestamp(), deploy)
 
 
 class EvidenceReader:
-    """What hosts said themselves: verifications that found damage, and kernels' errors of images."""
+    """What hosts said themselves: verifications, and kernels' errors of images."""
 
     def __init__(self, since: datetime) -> None:
-        self.since = since
         self._last_key = 0
-        self._lines_from = since
-        self._last_line = 0
-        self._lines_read: set[int] = set()
+        self._told_from = since
+        self._read: dict[int, datetime] = {}
 
-    def new(self, now: datetime) -> list[facts.Evidence]:
+    def new(self, now: datetime, *, oldest: datetime) -> list[Told]:
         """What was said since the last call."""
-        return [*self._verifications(), *self._kernel_lines(now)]
+        told = [*self._verifications(oldest), *self._kernel_lines()]
+        self._told_from = now - OVERLAP
+        self._read = {key: at for key, at in self._read.items() if at >= self._told_from}
+        return told
 
-    def _kernel_lines(self, now: datetime) -> list[facts.Evidence]:
-        """By key, and by time too: a line may be committed after one with a higher key."""
-        rows = KernelLine.objects.filter(kind__in=DAMAGE_LINES, at__gte=self.since)
-        found, read = [], set()
-        for key, host, at, kind, line in rows.filter(
-            Q(pk__gt=self._last_line) | Q(at__gte=self._lines_from)
-        ).values_list("pk", "host__name", "at", "kind", "line"):
-            read.add(key)
-            if key not in self._lines_read:
-                found.append(facts.Evidence(host, at.timestamp(), kind, line))
-        self._lines_read, self._last_line = read, max(read | {self._last_line})
-        self._lines_from = now - OVERLAP
-        return found
+    def _kernel_lines(self) -> Iterator[Told]:
+        since = self._told_from
+        rows = KernelLine.objects.filter(
+            Q(received_at__gte=since) | Q(received_at__isnull=True, at__gte=since), kind__in=DAMAGE_LINES
+        )
+        values = rows.order_by("pk").values_list("pk", "host__name", "at", "received_at", "kind", "line")
+        for key, host, at, received_at, kind, line in values:
+            if key not in self._read:
+                self._read[key] = received_at or at
+                known_at = (received_at or at).timestamp()
+                yield Told(known_at, facts.Evidence(host, at.timestamp(), kind, line))
 
-    def _verifications(self) -> list[facts.Evidence]:
-        rows = Evidence.objects.filter(pk__gt=self._last_key, observed_at__gte=self.since, host__isnull=False)
-        found = []
-        wanted = rows.filter(kind="verification", data__finding="damaged").order_by("pk")
-        for key, host, at, text in wanted.values_list("pk", "host__name", "observed_at", "summary"):
+    def _verifications(self, oldest: datetime) -> Iterator[Told]:
+        rows = Evidence.objects.filter(pk__gt=self._last_key, observed_at__gte=oldest, host__isnull=False)
+        wanted = rows.filter(kind="verification").order_by("pk")
+        for key, host, at, text, data in wanted.values_list("pk", "host__name", "observed_at", "summary", "data"):
             self._last_key = max(self._last_key, key)
-            found.append(facts.Evidence(str(host), at.timestamp(), "verification", text))
-        return found
+            kind = f"verified_{data.get('finding', '')}"
+            yield Told(at.timestamp(), facts.Evidence(str(host), at.timestamp(), kind, text))
 
 
-def read_hosts() -> Iterator[tuple[str, dict[str, str]]]:
-    """Every host with its attributes as text; attributes that are no plain values cannot name a cohort."""
-    for name, attributes in Host.objects.values_list("name", "attributes").iterator(chunk_size=5000):
-        yield str(name), plain_attributes(attributes)
+def tell(correlator: Correlator, fact: Fact) -> None:
+    """Hands one fact to the correlation."""
+    match fact:
+        case facts.Crash():
+            correlator.add_crash(fact)
+        case facts.HostDeploy():
+            correlator.add_host_deploy(fact)
+        case facts.Deploy():
+            correlator.add_deploy(fact)
+        case facts.Evidence():
+            correlator.add_evidence(fact.host, fact.at, fact.kind, fact.text)
+        case Seen():
+            correlator.set_host(fact.host, fact.attributes)
+        case Running():
+            correlator.set_dynos(fact.host, fact.app, fact.stack, fact.count)
+
+
+def read_hosts() -> Iterator[tuple[str, dict[str, str], datetime]]:
+    """Every host with its attributes as text, in the order they came; what is no plain value cannot name a cohort."""
+    rows = Host.objects.order_by("pk").values_list("name", "attributes", "added_at")
+    for name, attributes, added_at in rows.iterator(chunk_size=5000):
+        yield str(name), plain_attributes(attributes), added_at
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
     """The attributes that are plain values, as text."""
     return {key: str(value) for key, value in attributes.items() if isinstance(value, str | int | float | bool)}
-
-
-def known_at(fact: Fact) -> float:
-    """When a fact could first be known."""
-    return fact.received_at if isinstance(fact, facts.Crash) else fact.at
 
 
 def _deploy_fact(row: Mapping[str, Any]) -> facts.Deploy:

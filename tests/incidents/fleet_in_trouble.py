@@ -10,6 +10,7 @@ from fleet.ingest.crashes import ingest_crashes
 from fleet.lab.past import PlacedDyno, quiet_past
 from fleet.models import App, Deploy, Dyno, Host, HostDeploy, Stack
 from incidents import watch
+from incidents.models import Watch
 from incidents.watching.watcher import Watcher
 
 TICK = 4.0
@@ -101,6 +102,12 @@ class Fleet:
                 self.crash(victims)
             self.tick()
         return self
+
+    def hand_over(self) -> Watcher:
+        """The process that watched is gone, and another one takes its place."""
+        Watch.objects.update(held_until=None)
+        self.watcher = Watcher()
+        return self.watcher
 
     def tick(self, watcher: Watcher | None = None) -> watch.Ticked | None:
         ticked = watch.tick(now=self.now + timedelta(seconds=1), watcher=watcher or self.watcher)

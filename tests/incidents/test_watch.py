@@ -3,17 +3,15 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from fleet.models import CrashMinute, KernelLine
 from incidents import watch
 from incidents.correlation.verdict import Verdict
-from incidents.models import Evidence, Incident, TimelineEntry
+from incidents.models import Evidence, Incident, TimelineEntry, WatchMemory
 from incidents.tasks import watching
 from incidents.timeline.record import is_whole
 from incidents.watching import opening
 from incidents.watching.opening import carry_out
-from incidents.watching.watcher import Watcher
 from tests.incidents.fleet_in_trouble import NEW, Fleet
 
 pytestmark = pytest.mark.usefixtures("fast_ticks")
@@ -46,17 +44,18 @@ def test_quiet_fleet_opens_nothing(quiet_fleet: Fleet) -> None:
 
 def test_another_process_and_a_restart_open_no_second_incident(troubled_fleet: Fleet) -> None:
     entries = Incident.objects.get().last_sequence
-    fresh = Watcher()
     for _ in range(2):
-        ticked = troubled_fleet.tick(fresh)
-        assert ticked is not None
-        assert ticked.carried.opened == []
+        troubled_fleet.hand_over()
+        troubled_fleet.pass_ticks(1, dying=0.2)
+    assert len(troubled_fleet.opened) == 1
     assert Incident.objects.get().last_sequence <= entries + 1
 
 
 def test_rebuilt_memory_names_what_the_running_one_named(troubled_fleet: Fleet) -> None:
     running = troubled_fleet.tick()
-    rebuilt = troubled_fleet.tick(Watcher())
+    WatchMemory.objects.all().delete()
+    troubled_fleet.hand_over()
+    rebuilt = troubled_fleet.tick()
     assert running is not None
     assert rebuilt is not None
     assert [v.key for v in rebuilt.board.verdicts] == [v.key for v in running.board.verdicts] == [("deploy", "d3")]
@@ -136,13 +135,13 @@ def test_one_sick_host_is_told_without_a_deploy(quiet_fleet: Fleet) -> None:
 def test_a_past_that_is_loaded_later_is_taken_in(db: None) -> None:
     fleet = Fleet()
     fleet.pass_ticks(2)
-    memory = fleet.watcher.correlator
+    memory = fleet.watcher.memory
     fleet.with_past()
     fleet.pass_ticks(1)
-    assert fleet.watcher.correlator is not memory
-    memory = fleet.watcher.correlator
+    assert fleet.watcher.memory is not memory
+    memory = fleet.watcher.memory
     fleet.pass_ticks(2)
-    assert fleet.watcher.correlator is memory
+    assert fleet.watcher.memory is memory
 
 
 def test_crashes_on_every_host_blame_no_deploy(quiet_fleet: Fleet) -> None:
@@ -199,19 +198,6 @@ def test_spared_hosts_speak_for_the_deploy_but_silent_ones_do_not(troubled_fleet
     evidence = Evidence.objects.get(kind="spared")
     assert (evidence.data["hosts"], evidence.bearing) == (5, "for")
     assert evidence.summary.startswith("5 hosts that d3 skipped: ")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_only_one_ticks_at_a_time() -> None:
-    other = connection.copy()
-    with other.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [watch.ADVISORY_LOCK])
-    now = Fleet().now
-    assert watch.tick(now=now, watcher=Watcher()) is None
-    with other.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [watch.ADVISORY_LOCK])
-    other.close()
-    assert watch.tick(now=now, watcher=Watcher()) is not None
 
 
 def test_what_could_not_be_written_is_opened_by_the_next_tick(
