@@ -10,6 +10,7 @@ import msgspec
 from fleet.ingest.receipts import Rejection
 
 MAX_RECORDS = 500_000
+SLICE = 1 << 17  # bytes
 CUT_OFF = "the body ends in the middle of this record; send it and what follows again"
 NO_NULLS = "text with a null character cannot be kept"
 
@@ -73,13 +74,23 @@ class BatchReader(Generic[R]):
         if b"\\u0000" in body:
             return None
         try:
-            records = self.many.decode(body) if is_array else self.one.decode_lines(body)
+            records = self.many.decode(body) if is_array else self._decoded(body)
         except (ValueError, RecursionError):
             return None
         gapless = is_array or len(records) == body.count(b"\n") + (not body.endswith(b"\n"))
         if len(records) > MAX_RECORDS:
             raise TooManyRecords
         return Batch(records, range(1, len(records) + 1), plain=b"\\" not in body) if gapless or not records else None
+
+    def _decoded(self, body: bytes) -> list[R]:
+        """The records of all lines, slice by slice: no other thread gets on while one is decoded."""
+        records: list[R] = []
+        start = 0
+        while start < len(body):
+            end = body.find(b"\n", start + SLICE) + 1 or len(body)
+            records += self.one.decode_lines(body[start:end])
+            start = end
+        return records
 
     def _read_singly(self, elements: Iterable[tuple[int, bytes, str]], *, cut_off: bool) -> Batch[R]:
         batch: Batch[R] = Batch(lines=[])

@@ -1,19 +1,23 @@
 """Crashes as lines of a COPY, and their counts by minute: one pass over a batch."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+
+import msgspec
 
 from fleet.ingest.batches import Batch
 from fleet.ingest.kinds import kind_of
 from fleet.ingest.records import CrashRecord
 
-NULL = "\\N"
+NULL, NO_APP = "\\N", "0"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-IDENTITY = 32 + 1 + 32  # characters of a line that hold its time and key
-MINUTE = 16  # characters of a time up to its minute
+MOMENT = len("2026-01-05T12:00:30.000000Z")
+MINUTE = len("2026-01-05T12:00")
+TIMES = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True)
@@ -26,89 +30,93 @@ class Intake:
 
 
 @dataclass
-class Tally:
-    """How often it happened in one minute; when the crash known first happened, and when it was known."""
-
-    count: int
-    first_at: str
-    first_received_at: str
-
-
-@dataclass
 class Rows:
-    """Lines of the COPY, and the counts they add up to, by minute, host, app and kind."""
+    """Lines of the COPY; beside each its key, its time, when it was known, and its minute, host, app and kind."""
 
+    moments: list[str]
+    received: list[str]
     lines: list[str] = field(default_factory=list)
-    tallies: dict[tuple[str, int, str, str], Tally] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
 
     @property
     def are_distinct(self) -> bool:
         """Whether no crash is told twice."""
-        return len({line[:IDENTITY] for line in self.lines}) == len(self.lines)
+        return len(set(self.keys)) == len(self.keys)
 
-    def minutes(self) -> Iterator[str]:
-        """The counts as lines of a COPY."""
-        for (minute, host, app, kind), tally in self.tallies.items():
-            known = "0" if app == NULL else app
-            times = f"{tally.first_at}\t{tally.first_received_at}"
-            yield f"{minute}:00+00:00\t{host}\t{known}\t{kind}\t{tally.count}\t{times}\n"
+    def crashes(self) -> str:
+        """What the COPY takes: in one order everywhere, so that two batches never wait for each other crosswise."""
+        return "".join(sorted(self.lines))
+
+    def minutes(self) -> str:
+        """The counts for a COPY: how often at a place; when the crash known first happened, and when it was known."""
+        first = earliest(self.places, zip(self.received, self.moments, strict=True))
+        lines = []
+        for place, count in Counter(self.places).items():
+            received, moment = first[place]
+            lines.append(f"{place}\t{count}\t{moment}\t{received}\n")
+        return "".join(lines).replace(f"\t{NULL}\t", f"\t{NO_APP}\t")
 
 
 def rows_of(batch: Batch[CrashRecord], intake: Intake, hosts: dict[str, int], apps: dict[str, int]) -> Rows:
     """The rows of a batch whose times are in UTC. This is the hot loop: nothing in it is looked up twice."""
-    rows, write = Rows(), _plain_line if batch.plain else _escaped_line
-    received = intake.now.isoformat(timespec="microseconds")
+    rows = Rows(told(record.at for record in batch.records), _received(batch, intake))
     app_texts: dict[str | None, str] = {None: NULL, **{name: str(key) for name, key in apps.items()}}
-    for record in batch.records:
-        moment = record.at.isoformat(timespec="microseconds")
-        if intake.recorded:
-            received = (record.received_at or record.at).isoformat(timespec="microseconds")
+    texts, source = _plain if batch.plain else _escaped, intake.source if batch.plain else _safe(intake.source)
+    for record, moment, received in zip(batch.records, rows.moments, rows.received, strict=True):
         host, app = hosts[record.host], app_texts[record.app]
-        died = classify(record.signal, record.exit_status)
-        known = f"{moment}\t{key_of(record, moment)}\t{received}\t{host}\t{app}"
-        rows.lines.append(write(known, died, record, record.source or intake.source))
-        _count(rows.tallies, (moment[:MINUTE], host, app, died[1]), moment, received)
-    # In one order everywhere, so that two batches with the same crashes never wait for each other crosswise.
-    rows.lines.sort()
+        kind, died = classify(record.signal, record.exit_status)
+        what = f"{host}\t{app}\t{kind}\t{died}\t{texts(record)}"
+        key = key_of(f"{host}\tid\t{record.id}" if record.id is not None else what, moment)
+        rows.lines.append(f"{moment}\t{key}\t{received}\t{what}\t{_safe(record.source) if record.source else source}\n")
+        rows.keys.append(key)
+        rows.places.append(f"{moment[:MINUTE]}:00Z\t{host}\t{app}\t{kind}")
     return rows
 
 
-def _count(
-    tallies: dict[tuple[str, int, str, str], Tally], place: tuple[str, int, str, str], moment: str, received: str
-) -> None:
-    tally = tallies.get(place)
-    if tally is None:
-        tallies[place] = Tally(1, moment, received)
-        return
-    tally.count += 1
-    if (received, moment) < (tally.first_received_at, tally.first_at):
-        tally.first_at, tally.first_received_at = moment, received
+def told(times: Iterable[datetime]) -> list[str]:
+    """Times in UTC as text, all of one length so that they sort as they follow each other."""
+    text = TIMES.encode(list(times)).decode()
+    moments = text[2:-2].split('","') if len(text) > 2 else []
+    return [moment if len(moment) == MOMENT else f"{moment[:-1]}.000000Z" for moment in moments]
+
+
+def earliest(places: Iterable[str], known: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """The least of each place."""
+    first: dict[str, tuple[str, str]] = {}
+    for place, moments in zip(places, known, strict=True):
+        if place not in first or moments < first[place]:
+            first[place] = moments
+    return first
 
 
 @lru_cache(maxsize=1024)
-def classify(signal: str | None, exit_status: int | None) -> tuple[str, str, str]:
-    """Signal, kind and exit status as they stand in a line of the COPY."""
+def classify(signal: str | None, exit_status: int | None) -> tuple[str, str]:
+    """Kind, and signal with exit status, as they stand in a line of the COPY."""
     name, kind = kind_of(signal, exit_status)
-    return name or NULL, str(kind.value), NULL if exit_status is None else str(exit_status)
+    status = NULL if exit_status is None else str(exit_status)
+    return str(kind.value), f"{_safe(name) if name else NULL}\t{status}"
 
 
-def _plain_line(known: str, died: tuple[str, str, str], record: CrashRecord, source: str) -> str:
-    """One line whose texts are known to need no escapes."""
-    signal, kind, status = died
-    return f"{known}\t{kind}\t{signal}\t{status}\t{record.dyno or ''}\t{record.program or ''}\t{source}\n"
+def key_of(content: str, moment: str) -> str:
+    """A crash's identity, as a UUID in hex: its time, and its host with its id, else all that it says."""
+    return blake2b(f"{moment}\t{content}".encode(), digest_size=16).hexdigest()
 
 
-def _escaped_line(known: str, died: tuple[str, str, str], record: CrashRecord, source: str) -> str:
-    signal, kind, status = died
-    texts = [text.translate(ESCAPES) for text in (record.dyno or "", record.program or "", source)]
-    return "\t".join([known, kind, signal if signal == NULL else signal.translate(ESCAPES), status, *texts]) + "\n"
+def _received(batch: Batch[CrashRecord], intake: Intake) -> list[str]:
+    if intake.recorded:
+        return told((record.received_at or record.at).astimezone(UTC) for record in batch.records)
+    return told([intake.now.astimezone(UTC)]) * len(batch.records)
 
 
-def key_of(record: CrashRecord, moment: str) -> str:
-    """Its identity, as a UUID in hex: from its id and host, else from what it says. `moment` is its time in UTC."""
-    if record.id is not None:
-        content = f"id\0{record.host}\0{record.id}"
-    else:
-        told = f"{moment}\0{record.host}\0{record.app}\0{record.dyno}"
-        content = f"{told}\0{record.signal}\0{record.exit_status}\0{record.program}"
-    return blake2b(content.encode(), digest_size=16).hexdigest()
+def _plain(record: CrashRecord) -> str:
+    """Texts that are known to need no escapes."""
+    return f"{record.dyno or ''}\t{record.program or ''}"
+
+
+def _escaped(record: CrashRecord) -> str:
+    return f"{_safe(record.dyno or '')}\t{_safe(record.program or '')}"
+
+
+def _safe(text: str) -> str:
+    return text.translate(ESCAPES)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from fleet.ingest.batches import Batch, BatchReader
-from fleet.ingest.crash_rows import Intake, Rows, rows_of
+from fleet.ingest.crash_rows import Intake, Rows, rows_of, told
 from fleet.ingest.names import app_ids, host_ids
 from fleet.ingest.receipts import Receipt, Rejection
 from fleet.ingest.records import CrashRecord
@@ -17,6 +17,7 @@ from fleet.partitions import CRASHES, MINUTES, ensure_partitions
 
 READER = BatchReader(CrashRecord)
 AHEAD = timedelta(minutes=5)
+HOUR = len("2026-01-05T12")
 
 STAGE_CRASHES = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_crash (
@@ -72,10 +73,10 @@ def store_crashes(*, batch: Batch[CrashRecord], source: str, now: datetime, reco
     rejected = [*batch.rejected, *_timely(batch, now)]
     accepted = 0
     if batch.records:
-        spread = {record.at.replace(minute=0, second=0, microsecond=0) for record in batch.records}
+        hours = _hours(batch)
         with transaction.atomic():
-            ensure_partitions(CRASHES, times=spread)
-            ensure_partitions(MINUTES, times=spread)
+            ensure_partitions(CRASHES, times=hours)
+            ensure_partitions(MINUTES, times=hours)
             accepted = _write(batch, Intake(source=source, now=now, recorded=recorded))
     return Receipt(accepted, len(batch.records) - accepted, sorted(rejected, key=lambda rejection: rejection.line))
 
@@ -93,6 +94,11 @@ def _timely(batch: Batch[CrashRecord], now: datetime) -> list[Rejection]:
     batch.lines = [line for place, line in enumerate(batch.lines) if place not in late]
     batch.records = [record for place, record in enumerate(batch.records) if place not in late]
     return rejected
+
+
+def _hours(batch: Batch[CrashRecord]) -> list[datetime]:
+    hours = {moment[:HOUR] for moment in told(record.at for record in batch.records)}
+    return [datetime.fromisoformat(f"{hour}:00Z") for hour in hours]
 
 
 def _said_of_time(at: datetime, latest: datetime) -> str:
@@ -123,7 +129,7 @@ def _copy_all(cursor: CursorWrapper, rows: Rows) -> int | None:
     """Copies all crashes into their table; None, and nothing is written, where one of them is there already."""
     try:
         with transaction.atomic():
-            _copy(cursor, "COPY fleet_crash FROM STDIN", rows.lines)
+            _copy(cursor, "COPY fleet_crash FROM STDIN", rows.crashes())
     except IntegrityError:
         return None
     _copy(cursor, "COPY staged_minute FROM STDIN", rows.minutes())
@@ -133,13 +139,13 @@ def _copy_all(cursor: CursorWrapper, rows: Rows) -> int | None:
 def _copy_fresh(cursor: CursorWrapper, rows: Rows) -> int:
     """Brings in the crashes that are not there yet, and counts only these."""
     cursor.execute(STAGE_CRASHES)
-    _copy(cursor, "COPY staged_crash FROM STDIN", rows.lines)
+    _copy(cursor, "COPY staged_crash FROM STDIN", rows.crashes())
     cursor.execute(KEEP_FRESH)
     fresh: int = cursor.fetchone()[0]
     cursor.execute("TRUNCATE staged_crash")
     return fresh
 
 
-def _copy(cursor: CursorWrapper, statement: str, lines: Iterable[str]) -> None:
+def _copy(cursor: CursorWrapper, statement: str, lines: str) -> None:
     with connection.wrap_database_errors, cursor.copy(statement) as copy:
-        copy.write("".join(lines))
+        copy.write(lines)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -52,7 +53,7 @@ def advance(lease: Lease, end: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(IDLE)
         cursor.execute(WAIT)
-        place = {"holder": lease.holder, "fence": lease.fence, "end": end, "seconds": lease_seconds()}
+        place: dict[str, Any] = {"holder": lease.holder, "fence": lease.fence, "end": end, "seconds": lease_seconds()}
         cursor.execute(ADVANCE, place)
         if cursor.rowcount != 1:
             raise LostError(f"The watch is past {end} or in other hands.")

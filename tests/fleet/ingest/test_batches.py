@@ -138,3 +138,14 @@ def test_objects_are_taken_like_lines() -> None:
     batch = READER.take([good, {"host": "h"}, {**good, "host": "\0"}, msgspec.json.decode(GOOD, type=CrashRecord)])
     assert list(batch.lines) == [1, 4]
     assert [rejection.line for rejection in batch.rejected] == [2, 3]
+
+
+@pytest.mark.parametrize("size", [1, 50, 200, 10_000])
+def test_a_body_read_in_slices_says_the_same(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SLICE", size)
+    body = b"\n".join(GOOD.replace(b'"h1"', b'"h%d"' % number) for number in range(9))
+    for ending in (b"", b"\n"):
+        batch = READER.read(body + ending)
+        assert [record.host for record in batch.records] == [f"h{number}" for number in range(9)]
+        assert list(batch.lines) == list(range(1, 10))
+    assert [rejection.line for rejection in READER.read(body + b"\n{}\n" + GOOD).rejected] == [10]
