@@ -1,14 +1,11 @@
 """Sets the stage of the demo: people, tokens, the lab's hosts and a quiet past."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.db import transaction
 
 from fleet.actor import SYSTEM, Actor
@@ -21,6 +18,7 @@ from fleet.lab.base import LabHost
 from fleet.lab.past import PlacedDyno, quiet_past
 from fleet.models import Dyno
 from fleet.partitions import keep_partitions
+from incidents.people import set_person
 
 RESPONDER = "responder"
 PAST_TICKS = 400
@@ -37,11 +35,7 @@ class Credentials:
 
 def make_responder() -> tuple[Actor, str]:
     """The person who answers the story, with a new password each time."""
-    password = secrets.token_urlsafe(12)
-    user, _ = get_user_model().objects.get_or_create(username=RESPONDER)
-    user.set_password(password)
-    user.save()
-    user.groups.set(Group.objects.filter(name__in=["responder", "administrator"]))
+    user, password = set_person(name=RESPONDER, role="administrator")
     return Actor("person", user.get_username(), user.pk), password
 
 

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from config import embedded
 from config.embedded import StartError, Supervisor
-from config.launch.services import BASE_DIR, check_port, migrate, services
+from config.launch.services import BASE_DIR, check_port, migrate, services, without_key
+
+FIRST = "admin"
 
 
 def run(supervisor: Supervisor, *, var_dir: Path, port: int, ssh_key_file: Path | None) -> None:
@@ -17,8 +20,18 @@ def run(supervisor: Supervisor, *, var_dir: Path, port: int, ssh_key_file: Path 
     migrate(supervisor, environment=environment)
     for program in services(var_dir, port=port, environment=environment, ssh_key_file=ssh_key_file):
         supervisor.spawn(program)
-    print(f"\nFaultline is at http://127.0.0.1:{port}/   logs: {var_dir / 'log'}   Ctrl-C ends it\n", flush=True)
+    print(f"\nFaultline is at http://127.0.0.1:{port}/   logs: {var_dir / 'log'}   Ctrl-C ends it", flush=True)
+    print(f"{sign_in_of_the_first(supervisor, environment)}\n", flush=True)
     supervisor.wait()
+
+
+def sign_in_of_the_first(supervisor: Supervisor, environment: Mapping[str, str]) -> str:
+    """How to sign in: with a first account, made now, where there is none yet."""
+    argv = [sys.executable, "manage.py", "set_person", FIRST, "--role", "administrator", "--first"]
+    password = supervisor.run("first account", argv, environment=without_key(environment), folder=BASE_DIR).strip()
+    if password:
+        return f"Sign in as {FIRST} with {password}   It is shown this once"
+    return "Lost the password? docs/operators.md has the line that makes a new one"
 
 
 def main() -> int:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import pytest
 
@@ -18,7 +20,7 @@ from config.embedded.orphans import children_of, is_zombie
 from config.embedded.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"), pytest.mark.timeout(300)]
 
 
 class Launched:
@@ -49,7 +51,7 @@ class Launched:
         return next(pid for pid, command in self.children().items() if words in command)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "did not come about"
@@ -71,7 +73,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
 
 def status_of(url: str) -> int:
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310  our own address
+        with urlopen(url, timeout=60) as answer:  # noqa: S310  our own address
             return int(answer.status)
     except HTTPError as error:
         return error.code
@@ -81,6 +83,19 @@ def status_of(url: str) -> int:
 def test_it_serves(launched: Launched) -> None:
     assert status_of(f"http://127.0.0.1:{launched.port}/healthz") == 200
     assert status_of(f"http://127.0.0.1:{launched.port}/readyz") == 200
+
+
+def test_the_first_account_is_made_and_can_sign_in(launched: Launched) -> None:
+    eventually(lambda: launched.says("It is shown this once"))
+    password = (launched.folder / "printed").read_text().partition("Sign in as admin with ")[2].split()[0]
+    site, jar = f"http://127.0.0.1:{launched.port}", CookieJar()
+    browser = build_opener(HTTPCookieProcessor(jar))
+    browser.open(f"{site}/sign-in", timeout=20)
+    token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
+    form = {"username": "admin", "password": password, "csrfmiddlewaretoken": token}
+    answer = browser.open(f"{site}/sign-in", urlencode(form).encode(), timeout=20)
+    assert answer.url == f"{site}/"
+    assert answer.status == 200
 
 
 def test_only_the_acting_worker_knows_the_key(launched: Launched) -> None:
