@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from fleet.lifecycle import MigrationState, MoveState
 from fleet.models import Deploy, HostDeploy, Migration
 from incidents.lifecycle import RunState, StepState
 from incidents.models import Gate, Incident, RunbookRun, RunStep, Suspect, TimelineEntry
+from incidents.timeline.revisions import CORRECTION, HIDDEN, SHOWN, Revisions, revisions_of
 
 IN_FLIGHT = [MoveState.STARTING.value, MoveState.STARTED.value, MoveState.HEALTHY.value, MoveState.COMMITTED.value]
 ENTRIES = 80
@@ -127,6 +128,7 @@ class TimelinePart:
     kinds: list[str]
     kind: str
     older: int | None
+    revisions: Revisions = field(default_factory=Revisions)
 
 
 def timeline_part(incident: Incident, *, kind: str = "", before: str = "") -> TimelinePart:
@@ -134,10 +136,11 @@ def timeline_part(incident: Incident, *, kind: str = "", before: str = "") -> Ti
     entries = incident.timeline.order_by("-sequence")
     kinds = sorted(incident.timeline.order_by().values_list("kind", flat=True).distinct())
     entries = entries.filter(kind=kind) if kind in kinds else entries
-    entries = entries.filter(sequence__lt=int(before)) if before.isdigit() else entries
+    entries = entries.filter(sequence__lt=int(before)) if before.isdecimal() else entries
     found = list(entries[: ENTRIES + 1])
     older = found[ENTRIES - 1].sequence if len(found) > ENTRIES else None
-    return TimelinePart(found[:ENTRIES], kinds, kind if kind in kinds else "", older)
+    revisions = revisions_of(incident.timeline.filter(kind__in=[CORRECTION, HIDDEN, SHOWN]))
+    return TimelinePart(found[:ENTRIES], kinds, kind if kind in kinds else "", older, revisions)
 
 
 def standing_gates() -> QuerySet[Gate]:

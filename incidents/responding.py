@@ -1,6 +1,6 @@
 """What people do with an incident: take it, note, report, close it, open it again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,9 +16,11 @@ from incidents.notifying.queueing import tell_people
 from incidents.runbooks.runs import end_run_of
 from incidents.timeline.chain import settled_text
 from incidents.timeline.read import last_of_kind
-from incidents.timeline.record import record
+from incidents.timeline.record import MOST_TEXT, record
 
 STATE = "state"
+MOST_REPORT = 10_000
+LONGEST_BEFORE = timedelta(days=366)
 
 
 @transaction.atomic
@@ -76,8 +78,12 @@ def add_note(
     """Writes what a person says into the timeline; `occurred_at` dates it back."""
     if not text.strip():
         raise Refused("The note is empty; nothing was recorded.")
+    if len(text.strip()) > MOST_TEXT:
+        raise Refused(f"The note has more than {MOST_TEXT} characters; nothing was recorded. Split it, or link to it.")
     if occurred_at and occurred_at > now:
         raise Refused("The note is about a time that has not come; nothing was recorded.")
+    if occurred_at and occurred_at < incident.began_at - LONGEST_BEFORE:
+        raise Refused("The note is about a time more than a year before the incident; nothing was recorded.")
     return record(incident_id=incident.pk, kind="note", text=text.strip(), actor=actor, occurred_at=occurred_at or now)
 
 
@@ -94,6 +100,8 @@ def file_report(
     """Keeps what a person observed, with the incident it belongs to: the given one, or the one on that host or app."""
     if not text.strip():
         raise Refused("The report is empty; nothing was recorded.")
+    if len(text.strip()) > MOST_REPORT:
+        raise Refused(f"The report has more than {MOST_REPORT} characters; nothing was recorded.")
     incident = incident or _incident_for(app, host)
     report = Report.objects.create(
         incident=incident, text=settled_text(text.strip()), app=app, host=host, reporter=actor.name, reported_at=now

@@ -11,12 +11,15 @@ from fleet.models import App, Crash, CrashMinute, Migration, Move, Taint
 from incidents.models import Evidence, Gate, Incident, Report, Suspect, TimelineEntry
 from incidents.postmortems.metrics import Metric, metrics_of
 from incidents.timeline.record import first_break_of, whole_timeline
+from incidents.timeline.revisions import Revisions, revisions_of
 from incidents.wording import count, some_names, times
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The sections of a postmortem. `first_break` is the sequence at which the timeline's chain breaks, if it does."""
+    """The sections of a postmortem. `revisions` say which entries' texts are kept out of it.
+
+    `first_break` is the sequence at which the timeline's chain breaks, if it does."""
 
     incident: Incident
     title: str
@@ -32,12 +35,14 @@ class Draft:
     hosts: list[str]
     chain_digest: str
     first_break: int | None
+    revisions: Revisions
     drafted_at: datetime
 
 
 def draft_postmortem(incident: Incident, *, now: datetime) -> Draft:
     """Everything that the record says of an incident, as of now."""
     recorded = whole_timeline(incident)
+    revisions = revisions_of(recorded)
     named = incident.incident_hosts.filter(until_at__isnull=True)
     hosts = list(named.order_by("host__name").values_list("host__name", flat=True))
     return Draft(
@@ -49,14 +54,22 @@ def draft_postmortem(incident: Incident, *, now: datetime) -> Draft:
         numbers=_numbers(incident),
         suspects=list(incident.suspects.select_related("deploy")),
         evidence=list(incident.evidence.select_related("host").order_by("observed_at", "pk")),
-        reports=list(incident.reports.order_by("reported_at", "pk")),
+        reports=list(
+            incident.reports.exclude(pk__in=_hidden_reports(recorded, revisions)).order_by("reported_at", "pk")
+        ),
         done=_done(incident),
         entries=sorted(recorded, key=lambda entry: (entry.occurred_at, entry.sequence)),
         hosts=hosts,
         chain_digest=recorded[-1].digest if recorded else "",
         first_break=first_break_of(incident, recorded),
+        revisions=revisions,
         drafted_at=now,
     )
+
+
+def _hidden_reports(entries: list[TimelineEntry], revisions: Revisions) -> list[int]:
+    hidden = [entry.data.get("report") for entry in entries if entry.sequence in revisions.hidden_by]
+    return [report for report in hidden if isinstance(report, int)]
 
 
 def _summary(incident: Incident) -> list[str]:

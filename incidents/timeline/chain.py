@@ -22,12 +22,15 @@ def digest_of_content(content: Mapping[str, Any]) -> str:
 def first_break_in(contents: Iterable[Mapping[str, Any]]) -> int | None:
     """The sequence at which a whole timeline, in order, stops being the one that was written; None when it is whole.
 
-    Each content carries the fields and its `digest`, as in the JSON export: who has the file alone can check it.
+    Each content carries the fields and its `digest`, as in the JSON export: who has the file alone can check it. What
+    is `withheld` there cannot be checked by its content; that a later entry hides it can, and so can its place.
     """
-    previous = ""
+    contents, previous = list(contents), ""
+    hidden = {content["data"].get("entry") for content in contents if content["kind"] == "hidden"}
     for expected, content in enumerate(contents, start=1):
-        found = content["sequence"], content["previous"], content["digest"]
-        if found != (expected, previous, digest_of_content(content)):
+        withheld = content.get("withheld") and expected in hidden
+        digest = content["digest"] if withheld else digest_of_content(content)
+        if (content["sequence"], content["previous"], content["digest"]) != (expected, previous, digest):
             return expected
         previous = content["digest"]
     return None

@@ -18,6 +18,7 @@ from incidents.errors import Refused
 from incidents.lifecycle import StepState
 from incidents.models import Incident, RunbookRun, RunStep
 from incidents.runbooks import confirming, deciding, runs
+from incidents.timeline import revisions
 
 Act = Callable[[HttpRequest, Incident], str]
 
@@ -68,6 +69,33 @@ def _note(request: HttpRequest, found: Incident) -> str:
     return ""
 
 
+def _correct(request: HttpRequest, found: Incident) -> str:
+    revisions.correct_note(
+        incident=found, sequence=_entry(request), text=request.POST.get("text", ""), actor=actor_of(request),
+    )  # fmt: skip
+    return ""
+
+
+def _hide(request: HttpRequest, found: Incident) -> str:
+    revisions.hide_from_exports(
+        incident=found, sequence=_entry(request), reason=request.POST.get("reason", ""), actor=actor_of(request),
+        now=timezone.now(),
+    )  # fmt: skip
+    return "Exports leave that entry's text out from now on. It stays on this page."
+
+
+def _show(request: HttpRequest, found: Incident) -> str:
+    revisions.show_in_exports(
+        incident=found, sequence=_entry(request), actor=actor_of(request), now=timezone.now()
+    )  # fmt: skip
+    return "Exports show that entry again."
+
+
+def _entry(request: HttpRequest) -> int:
+    number = request.POST.get("entry", "")
+    return int(number) if number.isdecimal() else 0
+
+
 def _report(request: HttpRequest, found: Incident) -> str:
     app, host = request.POST.get("app", "").strip(), request.POST.get("host", "").strip()
     responding.file_report(
@@ -87,7 +115,7 @@ def _start(request: HttpRequest, found: Incident) -> str:
 
 ACTS: dict[str, Act] = {
     "acknowledge": _acknowledge, "mitigate": _mitigate, "resolve": _resolve, "dismiss": _dismiss, "reopen": _reopen,
-    "note": _note, "report": _report, "start": _start,
+    "note": _note, "report": _report, "start": _start, "correct": _correct, "hide": _hide, "show": _show,
 }  # fmt: skip
 
 

@@ -7,7 +7,18 @@ from datetime import UTC, datetime
 from incidents.postmortems.draft import Draft
 
 COLUMNS = ("sequence", "occurred_at", "recorded_at", "kind", "actor_kind", "actor", "text", "digest")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\N{FULLWIDTH EQUALS SIGN}",
+    "\N{FULLWIDTH PLUS SIGN}",
+    "\N{FULLWIDTH COMMERCIAL AT}",
+)
 
 
 def write(draft: Draft) -> str:
@@ -17,7 +28,7 @@ def write(draft: Draft) -> str:
     writer.writerow(COLUMNS)
     for entry in draft.entries:
         times = (_utc(entry.occurred_at), _utc(entry.recorded_at))
-        texts = (entry.kind, entry.actor_kind, entry.actor, entry.text, entry.digest)
+        texts = (entry.kind, entry.actor_kind, entry.actor, draft.revisions.text_for_export(entry), entry.digest)
         writer.writerow([entry.sequence, *times, *(inert(text) for text in texts)])
     return out.getvalue()
 

@@ -109,12 +109,12 @@ def _suspect(suspect: Suspect) -> str:
 
 
 def _timeline(draft: Draft) -> str:
-    rows = [_entry(entry) for entry in draft.entries]
+    rows = [_entry(entry, draft.revisions.text_for_export(entry)) for entry in draft.entries]
     return _table(["occurred (UTC)", "who", "what"], rows)
 
 
-def _entry(entry: TimelineEntry) -> list[str]:
+def _entry(entry: TimelineEntry, text: str) -> list[str]:
     recorded = ""
     if abs((entry.recorded_at - entry.occurred_at).total_seconds()) > 60:
         recorded = f" (recorded {utc(entry.recorded_at)})"
-    return [_cell(f"{entry.occurred_at:%Y-%m-%d %H:%M:%S}", "time"), _cell(entry.actor), _cell(entry.text + recorded)]
+    return [_cell(f"{entry.occurred_at:%Y-%m-%d %H:%M:%S}", "time"), _cell(entry.actor), _cell(text + recorded)]

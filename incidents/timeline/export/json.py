@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from incidents.models import Incident
+from incidents.models import Incident, TimelineEntry
 from incidents.postmortems.draft import Draft
 from incidents.timeline.chain import FIELDS
 from incidents.timeline.record import content_of
@@ -34,9 +34,17 @@ def write(draft: Draft) -> str:
             "last_digest": draft.chain_digest,
             "first_break": draft.first_break,
         },
-        "timeline": [content_of(entry) for entry in entries],
+        "timeline": [_entry(draft, entry) for entry in entries],
     }
     return json.dumps(document, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False) + "\n"
+
+
+def _entry(draft: Draft, entry: TimelineEntry) -> dict[str, Any]:
+    """What the digest covers; of an entry kept out of exports the digest stands, and its text and data do not."""
+    content = content_of(entry)
+    if entry.sequence not in draft.revisions.hidden_by:
+        return content
+    return content | {"text": draft.revisions.text_for_export(entry), "data": {}, "withheld": True}
 
 
 def _incident(incident: Incident) -> dict[str, Any]:

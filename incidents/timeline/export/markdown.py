@@ -5,6 +5,7 @@ import re
 from incidents.postmortems.draft import Draft, utc
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
+LIST_LIKE = re.compile(r"^([-+=]|\d+(?=[.)]))")
 
 
 def write(draft: Draft) -> str:
@@ -15,7 +16,8 @@ def write(draft: Draft) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    escaped = SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return LIST_LIKE.sub(lambda found: f"\\{found[0]}" if not found[0].isdigit() else f"{found[0]}\\", escaped)
 
 
 def _sections(draft: Draft) -> list[str]:
@@ -67,7 +69,7 @@ def _timeline(draft: Draft) -> str:
     head = ["| occurred (UTC) | recorded (UTC) | who | what |", "| --- | --- | --- | --- |"]
     rows = [
         f"| {entry.occurred_at:%Y-%m-%d %H:%M:%S} | {entry.recorded_at:%Y-%m-%d %H:%M:%S} "
-        f"| {plain(entry.actor)} | {plain(entry.text)} |"
+        f"| {plain(entry.actor)} | {plain(draft.revisions.text_for_export(entry))} |"
         for entry in draft.entries
     ]
     return "\n".join(head + rows)

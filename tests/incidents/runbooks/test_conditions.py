@@ -123,6 +123,7 @@ def test_replaced_wants_a_later_deploy_on_every_affected_host(incident: Incident
         (back, one, "installed"), (back, two, "failed"), (before, two, "installed"),
         (incident.deploy, two, "installed"),
     ):  # fmt: skip
+        assert deploy is not None
         HostDeploy.objects.create(deploy=deploy, host=host, at=NOW, outcome=outcome)
     reading = measure(incident, "replaced")
     assert (reading.holds, reading.summary) == (

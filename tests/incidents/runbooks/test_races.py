@@ -140,7 +140,8 @@ def test_a_held_run_lets_nobody_retry_settle_or_pass_over(incident: Incident, he
     run = begin(incident, LOOK, CLOSE)
     RunStep.objects.filter(pk=turn(run).pk).update(state="unknown")
     RunbookRun.objects.update(state=held)
-    step, words = turn(run), {"now": NOW, "actor": ANA}
+    step = turn(run)
+    words: dict[str, Any] = {"now": NOW, "actor": ANA}
     for act in (
         lambda: deciding.retry_step(step=step, **words),
         lambda: deciding.skip_step(step=step, reason="because", **words),
@@ -192,7 +193,8 @@ def test_a_lease_is_renewed_while_hosts_take_their_time(
 ) -> None:
     settings.LEASE_SECONDS = 0.3
     step = confirm(turn(begin(incident, LOOK)))
-    claimed, others = RunStep.objects.get(pk=step.pk), []
+    claimed = RunStep.objects.get(pk=step.pk)
+    others: list[RunStep] = []
 
     def slowly(context: StepContext) -> Outcome:
         first = RunStep.objects.get(pk=step.pk).lease_until
@@ -259,7 +261,7 @@ def test_a_worker_whose_clock_is_ahead_takes_over_and_only_one_outcome_is_told(
     def overtaken(context: StepContext) -> Outcome:
         monkeypatch.undo()
         with monkeypatch.context() as ahead:
-            ahead.setattr(driving.timezone, "now", lambda: context.now + timedelta(minutes=5))
+            ahead.setattr("incidents.runbooks.driving.timezone.now", lambda: context.now + timedelta(minutes=5))
             driving.drive_step(step.pk)
         return real(context)
 

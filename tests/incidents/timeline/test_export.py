@@ -1,7 +1,10 @@
 import csv
 import io
 import json
+import time
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -10,11 +13,13 @@ from fleet.actor import Actor
 from fleet.models import Taint
 from incidents.errors import Refused
 from incidents.gates import close_gate
-from incidents.models import Incident
-from incidents.responding import acknowledge_incident, add_note, resolve_incident
+from incidents.models import Incident, TimelineEntry
+from incidents.postmortems.draft import draft_postmortem
+from incidents.responding import acknowledge_incident, add_note, file_report, resolve_incident
 from incidents.timeline.chain import first_break_in
 from incidents.timeline.export import FORMATS, export
 from incidents.timeline.export.csv import inert
+from incidents.timeline.record import digest_of, record
 from tests.incidents.fleet_in_trouble import Fleet
 
 EVIL = '<script>alert("x")</script> | *not bold* =cmd()'
@@ -117,3 +122,69 @@ def test_broken_chain_is_said(incident: Incident) -> None:
     Incident.objects.filter(pk=incident.pk).update(last_sequence=99)
     text = export(incident, "md").content.decode()
     assert "The chain breaks at entry" in text
+
+
+NASTY = [
+    "<img src=x onerror=alert(1)>", "[click](javascript:alert(1))", "![x](http://evil.example/x.png)", "- not a list",
+    "1. not a list", "+ not a list", "```\nnot code", "&lt;script&gt;", "# no heading",
+    "</td></table><script>1</script>",
+    "=HYPERLINK(\"http://evil.example\")", "\n=1+1", "@SUM(1)", "\N{FULLWIDTH EQUALS SIGN}1+1",
+    "$(rm -rf /)", "\u202etxt.exe",
+]  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", NASTY)
+def test_texts_are_shown_and_never_done(text: str) -> None:
+    now = datetime(2026, 3, 4, 3, 10, tzinfo=UTC)
+    incident = Incident.objects.create(
+        verdict="fleet", subject="fleet", headline=text, began_at=now, opened_at=now
+    )  # fmt: skip
+    record(incident_id=incident.pk, kind="note", text=text, actor=Actor("person", text), occurred_at=now)
+    file_report(text=text, actor=ADA, now=now, incident=incident)
+    page, shown = Reader(), Reader()
+    page.feed(export(incident, "html").content.decode())
+    shown.feed(MarkdownIt("commonmark", {"html": True}).enable("table").render(export(incident, "md").content.decode()))
+    for reader in (page, shown):
+        assert not {"script", "img", "a", "pre"} & set(reader.tags)
+        assert reader.addresses == []
+        assert " ".join(text.split()) in " ".join(reader.text.split())
+    rows = list(csv.reader(io.StringIO(export(incident, "csv").content.decode(), newline="")))
+    cells = [cell for row in rows[1:] for cell in row]
+    assert not any(
+        cell.lstrip(" ").startswith(("=", "+", "-", "@", "\n", "\N{FULLWIDTH EQUALS SIGN}")) for cell in cells
+    )
+    assert json.loads(export(incident, "json").content)["timeline"][0]["text"] == text
+
+
+@pytest.mark.django_db
+def test_thousands_of_entries_are_exported_in_a_moment() -> None:
+    now = datetime(2026, 3, 4, 3, 10, tzinfo=UTC)
+    incident = Incident.objects.create(verdict="fleet", subject="fleet", headline="x", began_at=now, opened_at=now)
+    entries, previous = [], ""
+    for sequence in range(1, 3_001):
+        entry = TimelineEntry(
+            incident=incident, sequence=sequence, occurred_at=now, recorded_at=now, kind="note", actor_kind="system",
+            actor="Faultline", text=f"entry {sequence}", data={"n": sequence}, previous_digest=previous,
+        )  # fmt: skip
+        entry.digest = previous = digest_of(entry)
+        entries.append(entry)
+    TimelineEntry.objects.bulk_create(entries)
+    Incident.objects.update(last_sequence=3_000)
+    for name in ("md", "html", "json", "csv"):
+        began = time.process_time()
+        content = export(incident, name).content
+        assert time.process_time() - began < 2
+        assert b"entry 3000" in content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_written_during_an_export_breaks_no_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 3, 4, 3, 10, tzinfo=UTC)
+    incident = Incident.objects.create(verdict="fleet", subject="fleet", headline="x", began_at=now, opened_at=now)
+    note: dict[str, Any] = {"incident_id": incident.pk, "kind": "note", "actor": ADA, "occurred_at": now}
+    record(text="one", **note)
+    stale = Incident.objects.get(pk=incident.pk)
+    record(text="two", **note)
+    draft = draft_postmortem(stale, now=now)
+    assert (draft.first_break, len(draft.entries)) == (None, 2)
