@@ -6,6 +6,7 @@ Part of the single file put on a host: Python 3.8+, standard library only. `Mach
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import threading
@@ -29,88 +30,88 @@ class Refused(Exception):  # noqa: N818 - the word of the contract
         self.code, self.message, self.retry = code, message, retry
 
 
-class Machine:
+class Machine(abc.ABC):
     """What a host can do, one method a verb: takes the request, returns the result or raises `Refused`."""
 
+    @abc.abstractmethod
     def facts(self, request: Json) -> Json:
         """Name, version, tools, attributes, size, taint."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def dynos(self, request: Json) -> Json:
         """`{"dynos": [dyno, ...]}` of everything the host runs or has not yet cleared away."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def images(self, request: Json) -> Json:
         """`{"images": [...]}`: the stack images here, with their receipts."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def health(self, request: Json) -> Json:
         """Wait up to `wait_seconds` for `dyno` to be healthy."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def verify(self, request: Json) -> Json:
         """Evidence on one stack image."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def crashes(self, request: Json) -> Json:
         """Crashes and kernel lines after `cursor`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def start(self, request: Json) -> Json:
         """Start `dyno`, provisionally."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def commit(self, request: Json) -> Json:
         """Keep a provisional `dyno`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def stop(self, request: Json) -> Json:
         """End `dyno`; an absent one is fine."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def taint(self, request: Json) -> Json:
         """Refuse new dynos from now on."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def untaint(self, request: Json) -> Json:
         """Accept dynos again."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def install(self, request: Json) -> Json:
         """Bring a stack image here, never touching one that is there."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def protect(self, request: Json) -> Json:
         """Make images immutable."""
-        raise NotImplementedError
 
 
-class Store:
+class Store(abc.ABC):
     """What a host remembers: the highest fence, and the answers of operations. Safe between threads."""
 
+    @abc.abstractmethod
     def highest_fence(self) -> int:
         """The highest fence seen, 0 before any."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def raise_fence(self, fence: int) -> int:
         """Remember `fence` if it is higher than any before; returns the highest."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def claim(self, operation: str, wait_seconds: float) -> contextlib.AbstractContextManager[bool]:
         """Be the only one to run `operation`: enters with True, or False when the wait was too short."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def is_claimed(self, operation: str) -> bool:
         """Whether somebody runs `operation` now."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def answer(self, operation: str) -> Optional[Json]:
         """The kept answer, if there is one."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def keep(self, operation: str, answer: Json) -> None:
         """Keep the answer of `operation`, durably, before anybody hears it."""
-        raise NotImplementedError
 
 
 class MemoryStore(Store):

@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from fleet.hostkit.disk import DiskStore
-from fleet.hostkit.dynohost import Json, Machine, MemoryStore, Program, Refused, Store, serve
+from fleet.hostkit.dynohost import EFFECTS, READS, Json, Machine, MemoryStore, Program, Refused, Store, serve
+
+
+def nothing(self: Machine, request: Json) -> Json:
+    """A verb that no test here asks for."""
+    raise AssertionError("not asked for")
 
 
 class CountingMachine(Machine):
     """Counts effects; `stop` waits until it is let go."""
+
+    dynos = images = health = verify = crashes = commit = untaint = install = nothing
 
     def __init__(self) -> None:
         self.effects = 0
@@ -52,6 +59,13 @@ def machine() -> CountingMachine:
 @pytest.fixture
 def program(machine: CountingMachine, store: Store) -> Program:
     return Program(machine, store)
+
+
+def test_machines_and_stores_must_be_whole() -> None:
+    for kind, verbs in ((Machine, (READS | EFFECTS) - {"operation"}), (Store, {"claim", "answer", "keep"})):
+        assert verbs <= kind.__abstractmethods__
+        with pytest.raises(TypeError, match="abstract"):
+            kind()  # type: ignore[abstract]
 
 
 def taint(operation: str = "op-1", fence: int = 5, **more: object) -> Json:
