@@ -20,11 +20,15 @@ KEEP_ANSWERS_SECONDS = 14 * 86400
 def write_json(path: Path, content: Any) -> None:
     """Replace `path` as a whole, durably: a reader sees the old content or the new, never a half."""
     spare = path.with_name(".{}.{}.{}".format(path.name, os.getpid(), threading.get_ident()))
-    with spare.open("w") as stream:
-        json.dump(content, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    spare.replace(path)
+    try:
+        with spare.open("w") as stream:
+            json.dump(content, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        spare.replace(path)
+    except BaseException:
+        spare.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
@@ -125,6 +129,8 @@ class DiskStore(Store):
         too_old = time.time() - KEEP_ANSWERS_SECONDS
         for path in self._folder.glob("*.lock"):
             answer = path.with_suffix(".json")
-            if path.stem != "fence" and answer.exists() and answer.stat().st_mtime < too_old:
-                answer.unlink()
-                path.unlink()
+            with contextlib.suppress(FileNotFoundError):  # another process of this host clears as well
+                youngest = max(path.stat().st_mtime, answer.stat().st_mtime if answer.exists() else 0.0)
+                if path.stem != "fence" and youngest < too_old:
+                    answer.unlink(missing_ok=True)
+                    path.unlink()

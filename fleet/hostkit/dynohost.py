@@ -179,6 +179,8 @@ class Program:
             answer = self._read(verb, request) if verb in READS else self._effect(verb, request)
         except Refused as refusal:
             answer = _refusal(request, refusal)
+        except OSError as problem:  # what must be on disk before anybody hears of it is not: asking again is safe
+            answer = _refusal(request, Refused("failed", "cannot keep state: {}".format(problem), retry=True))
         return dict(answer, id=request["id"]) if isinstance(request, dict) and "id" in request else answer
 
     def _validated(self, request: Any) -> str:
@@ -276,14 +278,23 @@ def serve(program: Program, lines: IO[bytes], answers: IO[bytes]) -> None:
             answers.flush()
 
     with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
-        for line in iter(lambda: lines.readline(LONGEST_LINE + 1), b""):
+        for line in _whole_lines(lines):
             if line.strip():
                 pool.submit(respond, line)
+
+
+def _whole_lines(lines: IO[bytes]) -> Iterator[bytes]:
+    """Lines, of which one that is too long is only its beginning: the rest of it is no line of its own."""
+    for line in iter(lambda: lines.readline(LONGEST_LINE + 1), b""):
+        rest = line
+        while len(rest) > LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = lines.readline(LONGEST_LINE + 1)
+        yield line
 
 
 def _answer_line(program: Program, line: bytes) -> bytes:
     try:
         request = json.loads(line) if len(line) <= LONGEST_LINE else None
-    except ValueError:
+    except (ValueError, RecursionError):
         request = None
     return json.dumps(program.handle(request), separators=(",", ":")).encode() + b"\n"

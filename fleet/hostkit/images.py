@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, Dict, List
 
@@ -39,7 +40,9 @@ def _fetch(source: str, spare: Path) -> None:
             shutil.copyfileobj(stream, target, receipts.CHUNK)
             target.flush()
             os.fsync(target.fileno())
-    except OSError as problem:
+            if getattr(stream, "length", None):
+                raise OSError("it ended {} bytes early".format(stream.length))
+    except (OSError, HTTPException) as problem:
         spare.unlink(missing_ok=True)
         raise Refused("download_failed", "cannot fetch {}: {}".format(source, problem), retry=True) from problem
 

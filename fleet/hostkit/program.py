@@ -28,3 +28,4 @@ def main() -> None:
     spawner = Spawner()  # before the first thread
     machine = RealMachine(root, spawner, Path(sys.argv[0]).resolve())
     serve(Program(machine, DiskStore(machine.folders.operations)), sys.stdin.buffer, sys.stdout.buffer)
+    os._exit(0)  # all is answered; a caller who is gone is nothing to complain of
