@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 LEAST_SECONDS = 10.0
 IDLE = "SET LOCAL idle_in_transaction_session_timeout = '60s'"  # a paused holder must not keep the row for ever
@@ -41,10 +42,16 @@ class Lease:
 
 def claim(holder: str) -> Lease | None:
     """Takes or renews the lease; None while somebody else holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute(MAKE)
-        cursor.execute(CLAIM, {"holder": holder, "seconds": lease_seconds()})
-        row = cursor.fetchone()
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(WAIT)
+            cursor.execute(MAKE)
+            cursor.execute(CLAIM, {"holder": holder, "seconds": lease_seconds()})
+            row = cursor.fetchone()
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return None  # it is acting right now
+        raise
     return Lease(holder, *row) if row else None
 
 
