@@ -137,12 +137,9 @@ class RealMachine(Machine):
             ),
             "kernel": self._kernel_evidence(mounted),
         }
-        samples, late = evidence["samples"], [dyno for dyno in evidence["dynos"] if dyno["image_changed_after_start"]]
-        read_wrong = (
-            samples["differ"] + samples["unreadable"] + evidence["direct"]["differ"] + evidence["kernel"]["errors"]
-        )
-        evidence["changed_after_start_of"] = [dyno["dyno"] for dyno in late] if current else []
-        evidence["damage_seen"] = current and bool(read_wrong)
+        late = [dyno["dyno"] for dyno in evidence["dynos"] if dyno["image_changed_after_start"]]
+        evidence["changed_after_start_of"] = late if current else []
+        evidence["damage_seen"] = current and verify.damage_seen(evidence)
         return dict(evidence, **verify.summed_up(evidence))
 
     def _kernel_evidence(self, mounted: List[Json]) -> Json:

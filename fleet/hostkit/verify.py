@@ -168,6 +168,18 @@ def _against_direct(path: str, reader: str, blocks: List[int]) -> Tuple[int, int
     return done, other
 
 
+def damage_seen(evidence: Dict[str, Any]) -> bool:
+    """Something reads wrongly; or content that its own record denies came under dynos that had started."""
+    samples = evidence["samples"]
+    wrong = samples["differ"] + samples["unreadable"] + evidence["direct"]["differ"] + evidence["kernel"]["errors"]
+    return bool(wrong) or (_is_whole(evidence["receipt"]) is False and bool(evidence["changed_after_start_of"]))
+
+
+def _is_whole(receipt: Json) -> Optional[bool]:
+    whole: Optional[bool] = receipt.get("digest_matches", receipt.get("checksum_matches"))
+    return whole
+
+
 def summed_up(evidence: Dict[str, Any]) -> Json:
     """What of the evidence speaks against the image as its dynos see it, and what for it, in plain words."""
     against: List[str] = []
@@ -181,7 +193,7 @@ def summed_up(evidence: Dict[str, Any]) -> Json:
 def _statements(evidence: Dict[str, Any]) -> List[Tuple[Tuple[str, str], Optional[bool]]]:
     receipt, samples, direct = evidence["receipt"], evidence["samples"], evidence["direct"]
     late = [dyno for dyno in evidence["dynos"] if dyno["image_changed_after_start"]]
-    whole = receipt.get("digest_matches", receipt.get("checksum_matches"))
+    whole = _is_whole(receipt)
     return [
         (
             ("content is not what its record says", "content is what its record says"),
