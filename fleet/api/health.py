@@ -1,14 +1,19 @@
-"""Whether this process lives, and whether it can serve."""
+"""Whether this process lives, whether it can serve, and what monitoring is told."""
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
 
+from fleet.api.problems import out_of_service
+from fleet.metrics import exposition
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 WELL = "ok"
 CONNECT_SECONDS = 2
 
@@ -18,6 +23,17 @@ CONNECT_SECONDS = 2
 def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """Alive; asks nobody else."""
     return JsonResponse({"status": "alive"})
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """What monitoring is told; 503 while the database is away."""
+    try:
+        text = exposition(now=timezone.now())
+    except (OperationalError, InterfaceError):
+        return out_of_service().response()
+    return HttpResponse(text, content_type=EXPOSITION)
 
 
 @require_safe

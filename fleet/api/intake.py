@@ -18,11 +18,11 @@ ENCODER = msgspec.json.Encoder()
 
 def read_batch(request: HttpRequest, reader: BatchReader[R]) -> Batch[R]:
     """The records in a request's body. Raises Problem."""
-    body = _unpacked(request)
+    body = unpacked(request)
     try:
         return reader.read(body.content, cut_off=body.cut_off)
     except TooManyRecords as error:
-        raise Problem(413, f"More than {MAX_RECORDS} lines in one batch; send smaller ones.") from error
+        raise too_many() from error
 
 
 def raw_body(request: HttpRequest, *, max_bytes: int) -> bytes:
@@ -44,12 +44,18 @@ def too_large(max_bytes: int) -> Problem:
     return Problem(413, f"The body is over {max_bytes} bytes, as sent or unpacked; send smaller batches.")
 
 
+def too_many() -> Problem:
+    """The answer to more records than one batch may hold."""
+    return Problem(413, f"More than {MAX_RECORDS} lines in one batch; send smaller ones.")
+
+
 def told(receipt: object, *, status: int) -> HttpResponse:
     """A receipt as the answer."""
     return HttpResponse(ENCODER.encode(receipt), status=status, content_type="application/json")
 
 
-def _unpacked(request: HttpRequest) -> Body:
+def unpacked(request: HttpRequest) -> Body:
+    """The body before its Content-Encoding. Raises Problem."""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         raise Problem(415, f"The Content-Encoding {encoding[:40]} is not understood; send gzip, or none.")

@@ -54,6 +54,15 @@ def batch_of(record: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 CRASHES, HOSTS, DYNOS = batch_of(CrashRecord), batch_of(HostRecord), batch_of(DynoRecord)
+FEED = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"description": "One event, an array of them, or one a line"}},
+            "application/logplex-1": {"schema": {"type": "string", "description": "Octet-counted lines"}},
+        },
+    }
+}
 
 
 def problems(*statuses: int) -> dict[int, type[Schema]]:

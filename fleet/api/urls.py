@@ -7,5 +7,6 @@ from fleet.api import health, hooks
 urlpatterns = [
     path("hooks/<str:source>", hooks.receive, name="hook"),
     path("healthz", health.healthz, name="healthz"),
+    path("metrics", health.metrics, name="metrics"),
     path("readyz", health.readyz, name="readyz"),
 ]

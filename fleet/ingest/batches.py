@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -59,10 +60,10 @@ class BatchReader(Generic[R]):
             batch = self._read_singly(elements, cut_off=cut_off and not is_array)
         return batch
 
-    def take(self, records: Iterable[R | Mapping[str, Any]]) -> Batch[R]:
-        """The same from records that are objects already."""
+    def take(self, records: Iterable[R | Mapping[str, Any]], *, lines: Iterable[int] | None = None) -> Batch[R]:
+        """The same from records that are objects already; `lines` are their places, else they are counted from 1."""
         batch: Batch[R] = Batch(lines=[])
-        for line, record in enumerate(records, start=1):
+        for line, record in zip(count(1) if lines is None else lines, records, strict=False):
             try:
                 self._add(batch, line, record if isinstance(record, self.kind) else msgspec.convert(record, self.kind))
             except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from config.embedded.ports import free_port
+from fleet.ingest.formats import FEEDS
 from fleet.models import Crash, Deploy, Dyno, Host, HostDeploy
 from incidents.models import Report
 
@@ -49,10 +50,12 @@ def test_every_example_works_as_it_is_pasted(environment: dict[str, str]) -> Non
     )
     assert (done.returncode, done.stderr) == (0, "")
     statuses = re.findall(r"^(\d{3})$", done.stdout, re.MULTILINE)
-    assert statuses == ["202", "200", "200", "202", "202", "202", "202", "200", "200", "200", "201", "200", "200"]
-    receipt = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"accepted"')))
+    hooks, reading, health = ["202"] * 4, ["200", "200", "200", "201"], ["200"] * 3
+    assert statuses == ["202", *["202"] * len(FEEDS), "200", "200", *hooks, *reading, *health]
+    receipt, *fed = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"accepted"')]
+    assert fed == [{"accepted": 1, "duplicates": 0, "rejected": []}] * len(FEEDS)
     assert (receipt["accepted"], receipt["rejected"][0]["line"]) == (2, 3)
-    assert (Crash.objects.count(), Host.objects.count(), Dyno.objects.count(), Report.objects.count()) == (2, 2, 3, 1)
+    assert (Crash.objects.count(), Host.objects.count(), Dyno.objects.count(), Report.objects.count()) == (8, 2, 3, 1)
     outcomes = dict(HostDeploy.objects.values_list("host__name", "outcome"))
     assert outcomes == {"h0007": "overwrote", "h0008": "skipped"}
     assert Deploy.objects.get().finished_at

@@ -138,3 +138,36 @@ def test_the_description_names_every_call(client: Client) -> None:
     paths = client.get("/api/v1/openapi.json").json()["paths"]
     assert {"/api/v1/crashes", "/api/v1/hosts", "/api/v1/gate/{stack}", "/api/v1/deploys/{key}"} <= set(paths)
     assert "requestBody" in paths["/api/v1/crashes"]["post"]
+
+
+def test_feeds_are_taken_in_their_own_format_and_repeats_are_duplicates(caller: Make) -> None:
+    call, stamp = caller("crashes"), datetime.now(UTC).timestamp()
+    died = {
+        "Type": "container",
+        "Action": "die",
+        "time": stamp,
+        "Actor": {"ID": "c", "Attributes": {"exitCode": "139"}},
+    }
+    body = gzip.compress(json.dumps([died, {"Type": "container", "Action": "start", "time": stamp}, {}]).encode())
+    path, packed = "/api/v1/feeds/docker?host=h1&app=a", {"Content-Encoding": "gzip"}
+    first = call("POST", path, body, **packed)
+    assert first.status_code == 202
+    assert (first.json()["accepted"], first.json()["rejected"][0]["line"]) == (1, 3)
+    assert call("POST", path, body, **packed).json()["duplicates"] == 1
+    crash = Crash.objects.select_related("host", "app").get()
+    assert (crash.host.name, crash.app and crash.app.name, crash.source) == ("h1", "a", "docker")
+
+
+def test_a_feed_cut_off_in_its_gzip_says_so(caller: Make) -> None:
+    body = gzip.compress(b"\n".join(b'{"MESSAGE":"%d"}' % (number * 7919) for number in range(300)))
+    answer = caller("crashes")("POST", "/api/v1/feeds/journald", body[:400], **{"Content-Encoding": "gzip"}).json()
+    assert (answer["accepted"], len(answer["rejected"])) == (0, 1)
+
+
+def test_feeds_are_guarded_like_crashes(caller: Make, settings: Any) -> None:
+    known = problem(caller("crashes")("POST", "/api/v1/feeds/nagios", b"{}"), 404)["detail"]
+    assert "journald" in known
+    problem(caller("read")("POST", "/api/v1/feeds/docker", b"{}"), 403)
+    problem(caller("crashes")("POST", "/api/v1/feeds/docker", b"x", **{"Content-Encoding": "br"}), 415)
+    settings.INGEST_MAX_BYTES = 10
+    problem(caller("crashes")("POST", "/api/v1/feeds/docker", b" " * 11), 413)

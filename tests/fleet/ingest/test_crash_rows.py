@@ -1,6 +1,7 @@
 """Crashes as lines of a COPY, and what they add up to."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from fleet.ingest.crash_rows import Intake, Rows, rows_of, told
 from fleet.ingest.crashes import READER
@@ -8,7 +9,7 @@ from fleet.ingest.crashes import READER
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def rows(*changes: dict[str, object], recorded: bool = False) -> Rows:
+def rows(*changes: dict[str, Any], recorded: bool = False) -> Rows:
     records = [{"at": NOON.isoformat(), "host": "h1"} | change for change in changes]
     intake = Intake("test", NOON + timedelta(minutes=1), recorded)
     return rows_of(READER.take(records), intake, {"h1": 7, "h2": 8}, {"a": 3})
