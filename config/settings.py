@@ -168,6 +168,9 @@ ROLL_UP_RETENTION_DAYS = env.int("ROLL_UP_RETENTION_DAYS", 35)
 INGEST_MAX_BYTES = env.int("INGEST_MAX_BYTES", 32 * 1024 * 1024)
 WEBHOOK_MAX_BYTES = env.int("WEBHOOK_MAX_BYTES", 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
+# Prints PDFs: the program where it is not on the path, and how long it may take.
+CHROMIUM: Path | None = env.path("CHROMIUM", None)
+PDF_SECONDS = env.float("PDF_SECONDS", 30.0)
 # Read by the worker that acts, and set for it alone.
 SSH_KEY_FILE = env.path("SSH_KEY_FILE", None)
 FLEET_JOURNAL = "incidents.timeline.record.fleet_journal"

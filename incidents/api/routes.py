@@ -12,12 +12,12 @@ from fleet.api.problems import Problem
 from fleet.api.schemas import problems
 from fleet.models import App, Deploy, Host
 from incidents.api import schemas, shapes
-from incidents.errors import Refused
 from incidents.gates import gate_of
 from incidents.lifecycle import IncidentState
 from incidents.models import Incident
 from incidents.responding import file_report
 from incidents.timeline.export import export
+from incidents.timeline.export.pdf import NoPrinter, PrinterFailed
 
 router = Router()
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -93,7 +93,7 @@ def get_timeline(
 @router.get(
     "/incidents/{number}/export",
     auth=Scoped("read"),
-    response={**problems(404, 422, 503)},
+    response={**problems(404, 422, 501, 503)},
     openapi_extra={"responses": {200: {"description": "The document, with its name in Content-Disposition"}}},
     tags=["incidents"],
 )
@@ -106,8 +106,10 @@ def get_export(
     incident = _incident(number)
     try:
         document = export(incident, format)
-    except Refused as refusal:
-        raise Problem(422, refusal.message) from refusal
+    except NoPrinter as missing:
+        raise Problem(501, missing.message) from missing
+    except PrinterFailed as failed:
+        raise Problem(503, failed.message, headers={"Retry-After": "10"}) from failed
     disposition = f'attachment; filename="{document.filename}"'
     return HttpResponse(
         document.content, content_type=document.content_type, headers={"Content-Disposition": disposition}
