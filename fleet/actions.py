@@ -13,6 +13,7 @@ from django.db import transaction
 from fleet import journal
 from fleet.actor import SYSTEM, Actor
 from fleet.lifecycle import HostState, OperationState
+from fleet.live import FLEET, announce
 from fleet.models import Host, Operation, Taint
 from fleet.tasks.nudges import nudge_on_commit
 
@@ -68,6 +69,7 @@ def taint_hosts(
         text = f"Tainted {', '.join(tainted)}: {reason}"
         data = {"hosts": tainted, "expires_at": expires_at}
         journal.record(reference=reference, kind="taint", text=text, actor=actor, occurred_at=now, data=data)
+        announce(FLEET)
     return operations
 
 
@@ -91,6 +93,8 @@ def untaint_hosts(*, hosts: Sequence[Host], proof: Mapping[str, Any], actor: Act
         text = f"Lifted the taint of {', '.join(names)}: {proof.get('summary', 'see the proof')}"
         data = {"hosts": names, "proof": dict(proof)}
         journal.record(reference=reference, kind="untaint", text=text, actor=actor, occurred_at=now, data=data)
+    if lifted:
+        announce(FLEET)
     return operations
 
 

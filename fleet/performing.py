@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from fleet.leases import next_fence
 from fleet.lifecycle import OperationState
+from fleet.live import FLEET, announce
 from fleet.models import Operation, Taint
 from fleet.models.querysets import due
 from fleet.offloop import in_thread
@@ -57,6 +58,7 @@ def perform_operations(*, operation_ids: Iterable[int], now: datetime | None = N
         except NotStarted as problem:
             for claim in claims:
                 _record(claim, claim.fence, _not_reached(claim, problem))
+        announce(FLEET)
     _await_others(ids)
 
 

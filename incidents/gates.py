@@ -6,9 +6,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from fleet.actor import Actor
+from fleet.live import announce
 from fleet.models import Stack
 from incidents.errors import Refused
-from incidents.live import announce
 from incidents.models import Gate, Incident
 from incidents.timeline.chain import settled_text
 from incidents.timeline.record import record

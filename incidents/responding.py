@@ -7,10 +7,10 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce
 
 from fleet.actor import Actor
+from fleet.live import announce
 from fleet.models import App, Host
 from incidents.errors import Refused
 from incidents.lifecycle import IncidentState, RunState
-from incidents.live import announce
 from incidents.models import Delivery, Incident, Report, TimelineEntry
 from incidents.notifying.queueing import tell_people
 from incidents.runbooks.runs import end_run_of

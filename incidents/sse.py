@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import connection
 
-from incidents.live import CHANNEL
+from fleet.live import CHANNEL
 
 BEAT_SECONDS = 10.0
 GATHER_SECONDS = 0.4

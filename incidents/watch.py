@@ -8,6 +8,7 @@ from threading import Lock
 from django.db import transaction
 from django.db.models import Count
 
+from fleet.live import FLEET, announce
 from fleet.models import Crash, Host
 from incidents.correlation.verdict import Board
 from incidents.models import Incident
@@ -75,6 +76,7 @@ def _tick(watcher: Watcher, lease: Lease, now: datetime) -> Ticked:
         for look in _worth_acting(watcher.looks(judged_to=lease.judged_to, now=now), end_bin):
             _act(watcher, lease, look, carried, now)
         watcher.keep_memory(now=now)
+    announce(FLEET)
     return Ticked(watcher.board or NOTHING, carried)
 
 

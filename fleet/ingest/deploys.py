@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from fleet.ingest.formats.facts import DeployFact, DeployFinishedFact, Fact, HostDeployFact, Problem
 from fleet.ingest.names import host_ids, image_ids, stack_ids
+from fleet.live import FLEET, announce
 from fleet.models import Deploy, HostDeploy, StackImage
 
 KEEP_HOST_DEPLOYS = """
@@ -50,6 +51,8 @@ def record_facts(*, facts: Sequence[Fact], source: str, now: datetime) -> Deploy
     host_facts = [fact for fact in facts if isinstance(fact, HostDeployFact)]
     if host_facts:
         deploy = record_host_deploys(facts=host_facts, now=now)
+    if deploy:
+        announce(FLEET)
     return deploy
 
 

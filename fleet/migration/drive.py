@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from fleet.collecting import read_and_keep
 from fleet.lifecycle import MigrationState, MoveState
+from fleet.live import announce
 from fleet.migration import rows
 from fleet.migration.carry import CALL_SECONDS, Carrier
 from fleet.migration.census import fresh_hosts, memory_of
@@ -230,13 +231,17 @@ class Drive:
     # ---- holding ----
 
     async def _beat(self) -> None:
-        """Renews the lease, sees what persons want, and looks whether moved dynos crash."""
+        """Renews the lease, sees what persons want, tells open pages of moves, and looks whether moved dynos crash."""
         looked = asyncio.get_running_loop().time()
+        told = [move.state for move in self.moves]
         while True:
             await asyncio.sleep(min(BEAT_SECONDS, settings.LEASE_SECONDS / 4))
             self.state = await in_thread(renew, self.hold, now=timezone.now())
             if self.state == MigrationState.CANCELLED:
                 self.queue.clear()
+            if (states := [move.state for move in self.moves]) != told:
+                told = states
+                await in_thread(announce, self.migration.reference)
             if asyncio.get_running_loop().time() - looked > LOOK_AT_CRASHES_SECONDS:
                 looked = asyncio.get_running_loop().time()
                 await self._watch_crashes()

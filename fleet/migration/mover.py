@@ -12,6 +12,7 @@ from django.utils import timezone
 from fleet import journal
 from fleet.actor import Actor
 from fleet.lifecycle import HostState, MigrationState, MoveState
+from fleet.live import FLEET, announce
 from fleet.migration import rows
 from fleet.migration.census import dynos_to_move, fresh_hosts
 from fleet.migration.drive import Drive
@@ -70,6 +71,7 @@ def start_migration(*, migration: Migration, actor: Actor, now: datetime) -> Non
     _advance(migration, MigrationState.RUNNING, [MigrationState.PLANNED], started_at=now)
     sources = Host.objects.filter(moves_away__migration=migration, state=HostState.TAINTED)
     Host.objects.filter(pk__in=list(sources.values_list("pk", flat=True))).advance(HostState.DRAINING)
+    announce(FLEET)
     _tell(migration, f"Began to move {migration.moves.count()} dynos to fresh hosts.", actor, now)
     nudge_on_commit("fleet.tasks.acting.drive", [migration.pk])
 

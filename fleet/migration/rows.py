@@ -13,6 +13,7 @@ from django.utils import timezone
 from fleet import journal
 from fleet.actor import SYSTEM
 from fleet.lifecycle import DynoState, HostState, MigrationState, MoveState
+from fleet.live import FLEET, announce
 from fleet.migration.census import UNFINISHED
 from fleet.migration.hold import Hold, lock
 from fleet.models import Crash, Dyno, Host, Migration, Move
@@ -150,6 +151,7 @@ def _drain(hold: Hold, source_ids: Any, now: datetime) -> None:
         leaving = Move.objects.filter(source=host, state__in=UNFINISHED).exists()
         if not leaving and Host.objects.filter(pk=host.pk).advance(HostState.DRAINED):
             _tell(hold, f"{host.name} is drained: it runs no dynos any more.", now, host=host.name)
+            announce(FLEET)
 
 
 def _tell(hold: Hold, text: str, now: datetime, **data: Any) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from fleet.actor import Actor
+from fleet.live import announce
 from incidents.errors import Refused
 from incidents.lifecycle import DeliveryState
-from incidents.live import announce
 from incidents.models import Channel, Delivery, Incident
 from incidents.models.notifying import WAITING
 from incidents.notifying.message import masked

@@ -6,9 +6,9 @@ from datetime import datetime
 from django.db import transaction
 
 from fleet.actor import Actor
+from fleet.live import announce
 from fleet.tasks.nudges import nudge_on_commit
 from incidents.errors import Refused
-from incidents.live import announce
 from incidents.models import Channel, Delivery, Incident
 
 TASK = "incidents.tasks.notifying.deliver"

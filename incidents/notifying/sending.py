@@ -18,9 +18,9 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from fleet.actor import SYSTEM
+from fleet.live import announce
 from incidents.errors import Refused
 from incidents.lifecycle import DeliveryState
-from incidents.live import announce
 from incidents.models import Delivery
 from incidents.notifying.message import Message, Told, compose, compose_test, pause_seconds
 from incidents.notifying.posting import DEADLINE_SECONDS, NotSent, post

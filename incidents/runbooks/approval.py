@@ -5,8 +5,8 @@ from datetime import datetime
 from django.conf import settings
 
 from fleet.actor import Actor
+from fleet.live import announce
 from incidents.errors import Refused
-from incidents.live import announce
 from incidents.models import RunStep
 from incidents.runbooks.runs import tell_step
 

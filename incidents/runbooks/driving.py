@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from fleet.actor import SYSTEM, Actor
 from fleet.leases import lease_end
+from fleet.live import announce
 from fleet.models.querysets import due
 from incidents.lifecycle import RunState, StepState
-from incidents.live import announce
 from incidents.models import RunStep
 from incidents.runbooks.confirming import plain
 from incidents.runbooks.runs import give_up, hand_on, locked_run, tell_step

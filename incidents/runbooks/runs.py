@@ -6,9 +6,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from fleet.actor import SYSTEM, Actor
+from fleet.live import announce
 from incidents.errors import Refused
 from incidents.lifecycle import IncidentState, RunState, StepState
-from incidents.live import announce
 from incidents.models import Incident, RunbookRun, RunStep
 from incidents.runbooks.catalogue import find_runbook
 from incidents.runbooks.transitions import next_position

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from fleet.journal import Fact
-from incidents.live import announce
+from fleet.live import announce
 from incidents.models import Incident, TimelineEntry
 from incidents.timeline.chain import digest_of_content, first_break_in, settled, settled_text
 

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from fleet.actor import SYSTEM
+from fleet.live import announce
 from fleet.models import Deploy, Host
 from incidents.correlation.verdict import Board, Suspect, Verdict
 from incidents.gate_policy import apply_policy
-from incidents.live import announce
 from incidents.models import Delivery, Incident, IncidentHost
 from incidents.models import Suspect as SuspectRow
 from incidents.notifying.queueing import tell_people

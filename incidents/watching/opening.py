@@ -7,9 +7,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from fleet.actor import SYSTEM
+from fleet.live import announce
 from fleet.models import Deploy
 from incidents.correlation.verdict import Board, Verdict
-from incidents.live import announce
 from incidents.models import Delivery, Incident
 from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record

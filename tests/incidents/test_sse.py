@@ -8,8 +8,8 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import AsyncClient
 
+from fleet.live import announce
 from incidents import sse
-from incidents.live import announce
 from tests.incidents.views.story import person
 
 
