@@ -131,12 +131,12 @@ class TimelinePart:
     revisions: Revisions = field(default_factory=Revisions)
 
 
-def timeline_part(incident: Incident, *, kind: str = "", before: str = "") -> TimelinePart:
+def timeline_part(incident: Incident, *, kind: str = "", before: int | None = None) -> TimelinePart:
     """The newest entries, of one kind where one is asked for, before a sequence where one is given."""
     entries = incident.timeline.order_by("-sequence")
     kinds = sorted(incident.timeline.order_by().values_list("kind", flat=True).distinct())
     entries = entries.filter(kind=kind) if kind in kinds else entries
-    entries = entries.filter(sequence__lt=int(before)) if before.isdecimal() else entries
+    entries = entries if before is None else entries.filter(sequence__lt=before)
     found = list(entries[: ENTRIES + 1])
     older = found[ENTRIES - 1].sequence if len(found) > ENTRIES else None
     revisions = revisions_of(incident.timeline.filter(kind__in=[CORRECTION, HIDDEN, SHOWN]))

@@ -1,10 +1,12 @@
 """Addresses of incidents: pages, live events and exports."""
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
+from fleet.views.addresses import Key
 from incidents.views import acting, deploys, export, incident, live, now, settings
 
+register_converter(Key, "key")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("incidents.api.urls")),
     path("", now.now, name="now"),
@@ -23,12 +25,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("incidents/<int:number>/<str:act>", acting.incident_act, name="incident-act"),
     path("deploys", deploys.deploys, name="deploys"),
-    path("deploys/<path:key>", deploys.deploy, name="deploy"),
+    path("deploys/<key:key>", deploys.deploy, name="deploy"),
     path("settings", settings.overview, name="settings"),
     path("settings/notifications", settings.notifications, name="settings-notifications"),
     path("settings/notifications/new", settings.new_channel, name="settings-channel-new"),
     path("settings/notifications/<int:number>", settings.channel, name="settings-channel"),
     path("settings/notifications/<int:number>/<str:act>", settings.channel_act, name="settings-channel-act"),
     path("settings/policy", settings.policy, name="settings-policy"),
-    path("gates/<str:stack>/<str:act>", acting.gate_act, name="gate-act"),
+    path("gates/<key:stack>/<str:act>", acting.gate_act, name="gate-act"),
 ]

@@ -7,12 +7,13 @@ from typing import Any, Concatenate, ParamSpec
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
 from fleet.actor import Actor
 
 P = ParamSpec("P")
+LONGEST_NUMBER = 18
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
@@ -23,6 +24,16 @@ def render_page(request: HttpRequest, template: str, context: Mapping[str, Any],
     response["Vary"] = "HX-Request, Cookie"
     response["Cache-Control"] = "no-store"
     return response
+
+
+def text_in(form: QueryDict, name: str, default: str = "") -> str:
+    """What a person typed, less what the database cannot keep."""
+    return form.get(name, default).replace("\x00", "")
+
+
+def whole_number(text: str) -> int | None:
+    """A number as addresses and forms carry it; None for anything else, and for one beyond any key."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -16,7 +16,7 @@ from fleet.charts import Marker, pulse_chart
 from fleet.lifecycle import HostState
 from fleet.models import Host
 from fleet.queries import HostSearch, fleet_pulse, fleet_state, host_detail, page_of_hosts
-from fleet.views.frame import acting, actor_of, may_act, render_page
+from fleet.views.frame import acting, actor_of, may_act, render_page, text_in, whole_number
 
 EXPIRIES = {"4": "4 hours", "24": "a day", "168": "a week", "": "until somebody lifts it"}
 
@@ -28,7 +28,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     asked = request.GET
     search = HostSearch(
-        words=asked.get("q", ""),
+        words=text_in(asked, "q"),
         state=asked.get("state", ""),
         sort=asked.get("sort", "name"),
         page=asked.get("page", "1"),
@@ -62,7 +62,7 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
 @acting
 def taint(request: HttpRequest) -> HttpResponse:
     """Taints the chosen hosts."""
-    now, reason = timezone.now(), request.POST.get("reason", "").strip()
+    now, reason = timezone.now(), text_in(request.POST, "reason").strip()
     chosen = list(Host.objects.filter(pk__in=_numbers(request.POST.getlist("host"))))
     fresh = [host for host in chosen if host.state == HostState.IN_SERVICE]
     if not reason:
@@ -85,19 +85,27 @@ def taint(request: HttpRequest) -> HttpResponse:
 def untaint(request: HttpRequest, name: str) -> HttpResponse:
     """Lifts the taint of one host, with what was checked."""
     found, now = get_object_or_404(Host, name=name), timezone.now()
-    checked = request.POST.get("proof", "").strip()
+    checked = text_in(request.POST, "proof").strip()
     if not checked:
         messages.error(request, "Say what was checked: the taint keeps it. Nothing was changed.")
     elif found.state not in HostState.IN_SERVICE.predecessors():
-        messages.error(request, f"{found} is {HostState.of(found.state).label}; there is no taint to lift.")
+        messages.error(request, _why_not_lifted(found))
     else:
         untaint_hosts(hosts=[found], proof={"checked": checked}, actor=actor_of(request), now=now)
         messages.success(request, f"Lifted the taint of {found}: it takes new dynos again.")
     return _back(request)
 
 
+def _why_not_lifted(host: Host) -> str:
+    if host.state == HostState.DRAINING:
+        return (
+            f"The dynos of {host} are being moved away; its taint can be lifted when that has ended. Nothing was done."
+        )
+    return f"{host} is {HostState.of(host.state).label}; there is no taint to lift. Nothing was done."
+
+
 def _numbers(values: list[str]) -> list[int]:
-    return [int(value) for value in values[:1000] if value.isdigit()]
+    return [found for value in values[:1000] if (found := whole_number(value)) is not None]
 
 
 def _hosts(count: int) -> str:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from fleet.migration import mover
 from fleet.models import App, Host, Migration, Stack
-from fleet.views.frame import acting, actor_of
+from fleet.views.frame import acting, actor_of, text_in, whole_number
 from incidents import gates, responding
 from incidents.errors import Refused
 from incidents.lifecycle import StepState
@@ -50,21 +50,21 @@ def _resolve(request: HttpRequest, found: Incident) -> str:
 
 
 def _dismiss(request: HttpRequest, found: Incident) -> str:
-    reason = request.POST.get("reason", "")
+    reason = text_in(request.POST, "reason")
     responding.dismiss_incident(incident=found, reason=reason, actor=actor_of(request), now=timezone.now())
     return "Dismissed."
 
 
 def _reopen(request: HttpRequest, found: Incident) -> str:
-    reason = request.POST.get("reason", "")
+    reason = text_in(request.POST, "reason")
     responding.reopen_incident(incident=found, reason=reason, actor=actor_of(request), now=timezone.now())
     return "Opened again."
 
 
 def _note(request: HttpRequest, found: Incident) -> str:
     responding.add_note(
-        incident=found, text=request.POST.get("text", ""), actor=actor_of(request), now=timezone.now(),
-        occurred_at=_when(request.POST.get("occurred_at", "")),
+        incident=found, text=text_in(request.POST, "text"), actor=actor_of(request), now=timezone.now(),
+        occurred_at=_when(text_in(request.POST, "occurred_at")),
     )  # fmt: skip
     return ""
 
@@ -97,9 +97,9 @@ def _entry(request: HttpRequest) -> int:
 
 
 def _report(request: HttpRequest, found: Incident) -> str:
-    app, host = request.POST.get("app", "").strip(), request.POST.get("host", "").strip()
+    app, host = text_in(request.POST, "app").strip(), text_in(request.POST, "host").strip()
     responding.file_report(
-        incident=found, text=request.POST.get("text", ""), actor=actor_of(request), now=timezone.now(),
+        incident=found, text=text_in(request.POST, "text"), actor=actor_of(request), now=timezone.now(),
         app=App.objects.filter(name=app).first() if app else None,
         host=Host.objects.filter(name=host).first() if host else None,
     )  # fmt: skip
@@ -108,7 +108,7 @@ def _report(request: HttpRequest, found: Incident) -> str:
 
 def _start(request: HttpRequest, found: Incident) -> str:
     run = runs.start_run(
-        incident=found, runbook=request.POST.get("runbook", ""), now=timezone.now(), actor=actor_of(request)
+        incident=found, runbook=text_in(request.POST, "runbook"), now=timezone.now(), actor=actor_of(request)
     )
     return f"Started the runbook “{run.title}”. Nothing has been done to any host."
 
@@ -134,8 +134,7 @@ def incident_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
 @acting
 def run_act(request: HttpRequest, number: int, act: str) -> HttpResponse:
     """Pauses, resumes or gives up the run."""
-    asked = request.POST.get("run", "")
-    run = get_object_or_404(RunbookRun, incident=number, pk=int(asked) if asked.isdecimal() else 0)
+    run = get_object_or_404(RunbookRun, incident=number, pk=whole_number(request.POST.get("run", "")))
     service = {"pause": runs.pause_run, "resume": runs.resume_run, "cancel": runs.cancel_run}.get(act)
     if service is None:
         raise Http404
@@ -158,18 +157,18 @@ def step_act(request: HttpRequest, number: int, step_id: int, act: str) -> HttpR
 
     def do() -> str:
         if act == "confirm":
-            choice = {name: asked[name] for name in ("choice", "note") if asked.get(name)}
+            choice = {name: text_in(asked, name) for name in ("choice", "note") if asked.get(name)}
             begun = confirming.confirm_step(
                 step=step, digest=asked.get("digest", ""), choice=choice, now=now, actor=actor,
-                break_glass=asked.get("break_glass", ""),
+                break_glass=text_in(asked, "break_glass"),
             )  # fmt: skip
             return "Another person has to approve it; nothing was done yet." if begun.state == StepState.READY else ""
         if act == "retry":
             deciding.retry_step(step=step, now=now, actor=actor)
         elif act in ("succeeded", "failed"):
-            deciding.settle_unknown(step=step, outcome=act, reason=asked.get("reason", ""), now=now, actor=actor)
+            deciding.settle_unknown(step=step, outcome=act, reason=text_in(asked, "reason"), now=now, actor=actor)
         elif act == "skip":
-            deciding.skip_step(step=step, reason=asked.get("reason", ""), now=now, actor=actor)
+            deciding.skip_step(step=step, reason=text_in(asked, "reason"), now=now, actor=actor)
         else:
             raise Http404
         return ""
@@ -203,7 +202,9 @@ def migration_act(request: HttpRequest, number: int, migration_id: int, act: str
 @acting
 def gate_act(request: HttpRequest, stack: str, act: str) -> HttpResponse:
     """Closes or opens the deploy gate of a stack."""
-    found, now, reason = get_object_or_404(Stack, name=stack), timezone.now(), request.POST.get("reason", "")
+    found, now, reason = get_object_or_404(Stack, name=stack), timezone.now(), text_in(request.POST, "reason")
+    if act not in {"close", "open"}:
+        raise Http404
 
     def do() -> str:
         if act == "close":

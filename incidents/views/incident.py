@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from fleet.views.frame import actor_of, may_act, render_page
+from fleet.views.frame import actor_of, may_act, render_page, whole_number
 from incidents.charts import deploy_chart
 from incidents.errors import Refused
 from incidents.gates import standing_gate
@@ -49,7 +49,9 @@ def incident(request: HttpRequest, number: int) -> HttpResponse:
         "host_count": named.count(),
         "reports": found.reports.select_related("app", "host").order_by("-reported_at")[:10],
         "gate": standing_gate(found.stack) if found.stack else None,
-        "timeline": timeline_part(found, kind=request.GET.get("kind", ""), before=request.GET.get("before", "")),
+        "timeline": timeline_part(
+            found, kind=request.GET.get("kind", ""), before=whole_number(request.GET.get("before", ""))
+        ),
     }
     return render_page(request, "incidents/incident.html", context | run_context(request, found))
 
@@ -67,7 +69,18 @@ def run_context(request: HttpRequest, found: Incident) -> dict[str, Any]:
         trouble = _prepare(request, step)
     approval = {"needed": needs_approval(step), "asked": is_asked(step, step.digest)} if step else {}
     progress = progress_of(step.result.get("migration") if step else None, now=timezone.now())
-    return {"run": run, "steps": steps, "step": step, "progress": progress, "trouble": trouble, "approval": approval}
+    return {
+        "run": run, "steps": steps, "step": step, "progress": progress, "trouble": trouble, "approval": approval,
+        "answers_to_weigh": _answers_to_weigh(steps, step),
+    }  # fmt: skip
+
+
+def _answers_to_weigh(steps: list[RunStep], step: RunStep | None) -> int | None:
+    """The step whose hosts' answers are before the person who has to decide; they stand open until then."""
+    if step is None or step.kind != "decide":
+        return None
+    answered = [one.pk for one in steps if one.position < step.position and one.result.get("hosts")]
+    return answered[-1] if answered else None
 
 
 def _told(run: Any) -> list[RunStep]:
