@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.aggregates import BoolAnd
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from fleet.lifecycle import DynoState, HostState
@@ -18,8 +18,8 @@ MINUTE = timedelta(minutes=1)
 HARD = Q(kind__gte=CrashKind.ABORT)
 PLACED = ~Q(dynos__state__in=[DynoState.STOPPED.value, DynoState.LOST.value])
 SORTS: dict[str, list[Any]] = {
-    "name": ["name"], "-name": ["-name"], "state": ["state", "name"], "seen": [F("seen_at").desc(nulls_last=True)],
-    "crashes": ["-crash_count", "name"], "dynos": ["-dyno_count", "name"],
+    "name": ["name"], "-name": ["-name"], "state": ["state", "name"],
+    "seen": [F("seen_at").desc(nulls_last=True), "name"], "dynos": ["-dyno_count", "name"],
 }  # fmt: skip
 
 
@@ -187,25 +187,37 @@ def search_hosts(search: HostSearch) -> QuerySet[Host]:
     return hosts
 
 
-def page_of_hosts(search: HostSearch, *, now: datetime, size: int = 50) -> tuple[Page[Host], list[HostRow]]:
+def page_of_hosts(search: HostSearch, *, now: datetime, size: int = 50) -> tuple[Page[Any], list[HostRow]]:
     """One page of the list with what each row shows; a fixed number of queries, however many hosts there are."""
     minutes = minutes_until(now, timedelta(hours=1))
-    hosts = _with_sort_key(search_hosts(search), search.sort, minutes[0]).order_by(*SORTS.get(search.sort, ["name"]))
-    page = Paginator(hosts, size).get_page(search.page)
-    ids = [host.pk for host in page]
+    found = search_hosts(search)
+    ranked: Any = _by_crashes(found, minutes[0]) if search.sort == "crashes" else _sorted(found, search.sort)
+    page: Page[Any] = Paginator(ranked, size).get_page(search.page)
+    hosts = list(page)
+    if search.sort == "crashes":
+        known = Host.objects.in_bulk(hosts)
+        hosts = [known[key] for key in hosts if key in known]
+    return page, _rows(hosts, minutes)
+
+
+def _rows(hosts: list[Host], minutes: list[datetime]) -> list[HostRow]:
+    ids = [host.pk for host in hosts]
     dynos = dict(Dyno.objects.placed().filter(host__in=ids).order_by().values_list("host").annotate(Count("pk")))
     crashes = crashes_by_host(ids, minutes)
-    return page, [HostRow(host, dynos.get(host.pk, 0), crashes[host.pk]) for host in page]
+    return [HostRow(host, dynos.get(host.pk, 0), crashes[host.pk]) for host in hosts]
 
 
-def _with_sort_key(hosts: QuerySet[Host], sort: str, since: datetime) -> QuerySet[Host]:
+def _by_crashes(hosts: QuerySet[Host], since: datetime) -> list[int]:
+    """Ids, most crashes first. The roll-up is read once for all: host by host takes ten times as long."""
+    lately = dict(CrashMinute.objects.filter(minute__gte=since).values_list("host_id").annotate(Sum("count")))
+    names = hosts.order_by("name").values_list("pk", flat=True)
+    return sorted(names, key=lambda key: -lately.get(key, 0))
+
+
+def _sorted(hosts: QuerySet[Host], sort: str) -> QuerySet[Host]:
     if sort == "dynos":
-        return hosts.annotate(dyno_count=Count("dynos", filter=PLACED))
-    if sort == "crashes":
-        lately = CrashMinute.objects.filter(host=OuterRef("pk"), minute__gte=since).order_by().values("host_id")
-        total = Subquery(lately.annotate(n=Sum("count")).values("n"), output_field=IntegerField())
-        return hosts.annotate(crash_count=Coalesce(total, 0))
-    return hosts
+        hosts = hosts.annotate(dyno_count=Count("dynos", filter=PLACED))
+    return hosts.order_by(*SORTS.get(sort, ["name"]))
 
 
 def host_detail(host: Host, *, now: datetime) -> dict[str, Any]:
