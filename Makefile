@@ -68,6 +68,12 @@ test-needs:
 lab-needs:
 	@[ "$(LAB)" != real ] || SYSTEM=$(SYSTEM) .ci/needs lab
 
+# ---- look ----
+
+.PHONY: gallery
+gallery: $(VENV)/development.stamp ## pictures of every page, desk and phone, light and dark, in var/gallery
+	@$(BIN)/python -m config.embedded -m tests.journeys.gallery
+
 # ---- measure ----
 
 .PHONY: bench-demo bench-ingest bench-migration bench-pages

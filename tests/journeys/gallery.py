@@ -1,0 +1,185 @@
+"""Pictures of every page at both widths and in both themes, with what the browser and axe say of each.
+
+make gallery        pictures in var/gallery; the last line printed is one JSON object
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("BROKER_URL", "memory://")
+django.setup()
+
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402 - models need the set-up
+from django.core.management import call_command  # noqa: E402
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect  # noqa: E402
+
+from tests.journeys import scenes  # noqa: E402
+from tests.journeys.browser import browsing, serving  # noqa: E402
+
+FOLDER = Path(__file__).parents[2] / "var" / "gallery"
+SIZES = {"desk": (1440, 900), "phone": (390, 844)}
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+AXE = Axe()
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+FORBIDDEN = """
+const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+const form = Object.assign(document.createElement("form"), { method: "post", action: "/hosts/taint" });
+form.append(Object.assign(document.createElement("input"), { name: "csrfmiddlewaretoken", value: token }));
+document.body.append(form); form.submit();
+"""
+Shot = tuple[str, str, str]  # name of the picture, who looks, address
+EMPTY: list[Shot] = [
+    ("sign-in", "", "/sign-in"), ("now-no-hosts", "robin", "/"), ("hosts-none", "robin", "/hosts"),
+    ("incidents-none", "robin", "/incidents?state=all"), ("deploys-none", "robin", "/deploys"),
+]  # fmt: skip
+QUIET: list[Shot] = [("now-quiet", "robin", "/"), ("incidents-quiet", "robin", "/incidents")]
+TROUBLE: list[Shot] = [
+    ("now-trouble", "robin", "/"), ("incident-fresh", "robin", "/incidents/1"),
+    ("incident-viewer", "vera", "/incidents/1"), ("incident-notice", "robin", "/incidents/2"),
+    ("incidents", "robin", "/incidents"), ("hosts", "robin", "/hosts"),
+    ("hosts-by-crashes", "robin", "/hosts?sort=crashes&q=tools%3D1.9"),
+    ("hosts-not-found", "robin", "/hosts?q=nowhere"),
+    ("host", "robin", "/hosts/h01"), ("host-long", "robin", f"/hosts/{scenes.LONG_HOST}"),
+    ("deploys", "robin", "/deploys"), ("deploy-bad", "robin", "/deploys/d3"), ("deploy-good", "robin", "/deploys/d1"),
+    ("not-found", "robin", "/incidents/4711"), ("not-allowed", "vera", "POST"),
+]  # fmt: skip
+TAKEN: list[Shot] = [("incident-plan", "robin", "/incidents/1")]
+MOVING: list[Shot] = [
+    ("incident-migrating", "robin", "/incidents/1"), ("now-migrating", "robin", "/"),
+    ("host-draining", "robin", "/hosts/h01"),
+]  # fmt: skip
+PAUSED: list[Shot] = [("incident-paused", "robin", "/incidents/1")]
+FAILED: list[Shot] = [("incident-faltered", "robin", "/incidents/1")]
+OVER: list[Shot] = [("incident-resolved", "robin", "/incidents/1"), ("incidents-all", "robin", "/incidents?state=all")]
+NIGHT: list[tuple[Callable[[], object], list[Shot]]] = [
+    (scenes.people, EMPTY), (scenes.quiet, QUIET), (scenes.trouble, TROUBLE), (scenes.take, TAKEN),
+    (scenes.migrate, MOVING), (scenes.pause, PAUSED), (scenes.falter, FAILED), (scenes.resolve, OVER),
+]  # fmt: skip
+
+
+@dataclass
+class Findings:
+    """What was seen while looking at the pages."""
+
+    pictures: int = 0
+    pages: int = 0
+    console: list[str] = field(default_factory=list)
+    axe: list[str] = field(default_factory=list)
+    too_wide: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Looker:
+    """Somebody with a browser of their own, who looks at page after page; nobody where the name is empty."""
+
+    name: str
+    browser: Browser
+    address: str
+    findings: Findings
+    shot: str = ""
+
+    def __post_init__(self) -> None:
+        width, height = SIZES["desk"]
+        self.page = self.browser.new_context(viewport={"width": width, "height": height}).new_page()
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.findings.console.append(f"{self.shot}: {error}"))
+        if self.name:
+            sign_in(self.page, self.address, self.name)
+
+    def look(self, shot: Shot, keep: Path | None) -> None:
+        """Opens a page and looks at it at every width and in every theme."""
+        self.shot, _, path = shot
+        self._show_at("desk", THEMES[0])
+        if path == "POST":
+            self.page.goto(f"{self.address}/hosts")
+            self.page.evaluate(FORBIDDEN)
+            expect(self.page.get_by_role("heading", level=1)).to_have_text("Not for your role")
+        else:
+            self.page.goto(f"{self.address}{path}")
+        self.findings.pages += 1
+        for size in SIZES:
+            for theme in THEMES:
+                self._show_at(size, theme)
+                self._look_once(f"{self.shot}-{size}-{theme}", keep)
+
+    def _show_at(self, size: str, theme: Theme) -> None:
+        """At its whole height, so that what sticks to an edge of the screen stands at the edge of the picture."""
+        width, height = SIZES[size]
+        self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        self.page.set_viewport_size({"width": width, "height": height})
+        if size == "phone":
+            whole = self.page.evaluate("document.documentElement.scrollHeight")
+            self.page.set_viewport_size({"width": width, "height": max(height, whole)})
+
+    def _look_once(self, name: str, keep: Path | None) -> None:
+        settle(self.page)
+        if keep:
+            self.page.screenshot(path=keep / f"{name}.png", full_page=True)
+            self.findings.pictures += 1
+        if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            self.findings.too_wide.append(name)
+        for found in AXE.run(self.page, options=RULES).response["violations"]:
+            where = "; ".join(str(node["target"]) for node in found["nodes"][:3])
+            self.findings.axe.append(f"{name}: {found['id']}, {found['help']}: {where}")
+
+    def _hear(self, line: ConsoleMessage) -> None:
+        expected = self.shot.startswith("not-") and "Failed to load resource" in line.text
+        if line.type in {"error", "warning"} and not expected:
+            self.findings.console.append(f"{self.shot}: {line.text}")
+
+
+def sign_in(page: Page, address: str, name: str) -> None:
+    """By the form, as everybody does."""
+    page.goto(f"{address}/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(scenes.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".who")).to_be_visible()
+
+
+def settle(page: Page) -> None:
+    """Waits until every chart is drawn, and drawn again for a new width or theme."""
+    page.wait_for_function("[...document.querySelectorAll('[data-chart]')].every((one) => one.querySelector('svg'))")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 120)))")
+
+
+def look_at_everything(browser: Browser, address: str, *, keep: Path | None = None) -> Findings:
+    """Tells the night scene by scene and looks at every page of each."""
+    findings, lookers = Findings(), dict[str, Looker]()
+    for tell, shots in NIGHT:
+        tell()
+        for shot in shots:
+            who = shot[1]
+            if who not in lookers:
+                lookers[who] = Looker(who, browser, address, findings)
+            lookers[who].look(shot, keep)
+    return findings
+
+
+def main() -> int:
+    """The command; returns its exit status: 1 where a browser would complain."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    call_command("migrate", verbosity=0)
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as address, browsing() as browser:
+        findings = look_at_everything(browser, address, keep=FOLDER)
+    for line in (*findings.console, *findings.axe, *(f"{name}: wider than the screen" for name in findings.too_wide)):
+        print(line)
+    counts = {"pages": findings.pages, "pictures": findings.pictures, "console_errors": len(findings.console)}
+    print(json.dumps(counts | {"axe_violations": len(findings.axe), "too_wide": len(findings.too_wide)}))
+    return int(bool(findings.console or findings.axe or findings.too_wide))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
