@@ -37,22 +37,37 @@ def stamp(at: datetime) -> str:
 def layout(**more: Any) -> Figure:
     """What all figures share."""
     return {
-        "margin": {"l": 40, "r": 12, "t": 24, "b": 58},
+        "margin": {"l": 40, "r": 12, "t": 24, "b": 62},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": "--ink-2", "size": 12},
         "hoverlabel": {"bgcolor": "--surface", "bordercolor": "--line", "font": {"color": "--ink"}},
-        "legend": {"orientation": "h", "x": 0, "y": -0.16, "yanchor": "top", "font": {"color": "--ink-2"}},
+        # Held to the bottom edge: a share of the plot's height would let it run into the axis on small screens.
+        "legend": {
+            "orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 0, "yanchor": "bottom",
+            "font": {"color": "--ink-2"},
+        },
         "hovermode": "x unified",
         "xaxis": axis(),
         "yaxis": axis(rangemode="tozero"),
         **more,
-    }
+    }  # fmt: skip
 
 
 def axis(**more: Any) -> Figure:
     """An axis in the page's quiet lines."""
     return {"gridcolor": "--line", "linecolor": "--line", "zerolinecolor": "--line", "tickcolor": "--line", **more}
+
+
+def count_axis(top: int, *, least: int = 8) -> Figure:
+    """An axis of whole numbers; it reaches `least` at any rate, so that a quiet hour looks quiet."""
+    reach = max(least, top)
+    return axis(range=[0, 1.08 * reach], dtick=max(1, -(-reach // 4)))
+
+
+def titled(text: str) -> Figure:
+    """The name of an axis."""
+    return {"text": text, "font": {"size": 12, "color": "--ink-2"}, "standoff": 6}
 
 
 def pulse_chart(
@@ -76,7 +91,8 @@ def pulse_chart(
             barmode="stack", bargap=0.12,
             shapes=[*_recorded_shape(minutes, recorded_until), *(_marker_line(marker) for marker in markers)],
             annotations=[_marker_label(group) for group in _apart(markers, minutes)],
-            xaxis=axis(type="date", tickformat="%H:%M", range=[x[0], x[-1]]),
+            xaxis=axis(type="date", tickformat="%H:%M", range=[x[0], x[-1]], showgrid=False),
+            yaxis=count_axis(max(map(sum, zip(hard, other, strict=True)))),
         ),
     }  # fmt: skip
     return Chart(
@@ -138,10 +154,9 @@ def exposure_chart(*, curves: Sequence[tuple[str, Sequence[int], Sequence[float 
             "layout": layout(
                 shapes=[_line(0, "--ink-2")],
                 annotations=[_label(0, "deploy reached the host")],
-                xaxis=axis(title={"text": "minutes since the deploy reached the host"}, range=_seen(curves)),
-                yaxis=axis(rangemode="tozero", title={"text": "crashes per host and minute"}),
-                margin={"l": 56, "r": 12, "t": 24, "b": 84},
-                legend={"orientation": "h", "x": 0, "y": -0.3, "yanchor": "top"},
+                xaxis=axis(title=titled("minutes since the deploy reached the host"), range=_seen(curves)),
+                yaxis=axis(rangemode="tozero", title=titled("crashes per host and minute")),
+                margin={"l": 60, "r": 12, "t": 24, "b": 92},
             ),
         },
         columns=["Minutes", *(name for name, _, _ in curves)],

@@ -19,6 +19,13 @@
   }
 
   const drawn = new WeakMap();
+  const NARROW = 480;
+
+  function forPhones(layout) {
+    layout.annotations = (layout.annotations ?? []).slice(0, 1);
+    layout.yaxis.title = layout.xaxis.title = undefined;
+    layout.margin = { ...layout.margin, l: Math.min(layout.margin.l, 36) };
+  }
 
   function draw(force) {
     for (const place of document.querySelectorAll("[data-chart]")) {
@@ -27,16 +34,14 @@
       drawn.set(place, source.textContent);
       const figure = painted(JSON.parse(source.textContent));
       figure.layout.font.family = getComputedStyle(document.body).fontFamily;
-      if (place.clientWidth < 480) {
-        figure.layout.annotations = (figure.layout.annotations ?? []).slice(0, 2);
-        figure.layout.yaxis.title = figure.layout.xaxis.title = undefined;
-        figure.layout.margin = { ...figure.layout.margin, l: 36 };
-      }
+      if (figure.layout.height) place.style.height = `${figure.layout.height}px`;
+      if (place.clientWidth < NARROW) forPhones(figure.layout);
       window.Plotly.react(place, figure.data, { ...figure.layout, uirevision: "kept" }, { displayModeBar: false, responsive: true });
     }
   }
 
   draw(false);
   document.addEventListener("htmx:after:swap", () => draw(false));
+  matchMedia("(max-width: 640px)").addEventListener("change", () => draw(true));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(true));
 })();

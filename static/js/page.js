@@ -2,6 +2,7 @@
 "use strict";
 
 const SILENCE_MS = 25000;
+const ASK_MS = 5000;
 let heardAt = 0;
 let deaf = false;
 
@@ -22,12 +23,18 @@ function hear(isDeaf) {
   showLive();
 }
 
-document.addEventListener("faultline-changed", () => hear(false));
+document.addEventListener("faultline-changed", (event) => { if (event.detail !== "asked") hear(false); });
 document.addEventListener("faultline-beat", () => hear(false));
 document.addEventListener("faultline-deaf", () => hear(true));
 document.addEventListener("htmx:sse:error", () => { deaf = true; heardAt ||= 1; showLive(); });
 document.addEventListener("htmx:sse:after:connection", () => hear(false));
 setInterval(showLive, 2000);
+
+/* Where nobody tells it what changed, the page asks. */
+setInterval(() => {
+  const sign = document.getElementById("live");
+  if (sign?.dataset.live === "no" && !document.hidden) document.body.dispatchEvent(new CustomEvent("faultline-changed", { detail: "asked" }));
+}, ASK_MS);
 
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
@@ -38,13 +45,25 @@ function ago(seconds) {
   return seconds > 0 ? `${words} ago` : `in ${words}`;
 }
 
+/* Relative, or exact in UTC after a press of `u`; in the reader's own zone on hover. */
+function timeWords(time) {
+  if (document.body.dataset.times === "utc") return time.dateTime.slice(0, 19).replace("T", " ");
+  return ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+}
+
 function refreshTimes() {
   for (const time of document.querySelectorAll("time[data-relative]")) {
-    const words = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    const words = timeWords(time);
     if (time.textContent !== words) time.textContent = words;
   }
 }
 setInterval(refreshTimes, 5000);
+
+document.addEventListener("pointerover", (event) => {
+  const time = event.target.closest?.("time");
+  if (!time || time.title.includes("here")) return;
+  time.title += `, ${new Date(time.dateTime).toLocaleString(undefined, { timeStyle: "medium", dateStyle: "medium" })} here`;
+});
 
 const GOES = { n: "/", i: "/incidents", h: "/hosts", d: "/deploys" };
 let wentAt = 0;
@@ -66,6 +85,9 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "n") {
     const note = document.getElementById("note");
     if (note) { event.preventDefault(); note.focus(); note.scrollIntoView({ block: "center" }); }
+  } else if (event.key === "u") {
+    document.body.dataset.times = document.body.dataset.times === "utc" ? "" : "utc";
+    refreshTimes();
   } else if (event.key === "?") {
     document.getElementById("keys")?.showModal();
   }
@@ -73,16 +95,30 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
-  if (button) {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
-    button.textContent = "Copied";
-  }
+  if (button) await copy(button, document.getElementById(button.dataset.copy));
   if (event.target.closest("[data-keys]")) document.getElementById("keys").showModal();
   const every = event.target.closest("[data-every]");
   if (every) for (const box of document.querySelectorAll(`input[name="${every.dataset.every}"]`)) box.checked = every.checked;
 });
 
+/* A browser hands out its clipboard on secure pages alone; elsewhere the text is chosen, ready for Ctrl-C. */
+async function copy(button, source) {
+  if (!navigator.clipboard) return getSelection().selectAllChildren(source);
+  await navigator.clipboard.writeText(source.textContent.trim());
+  button.textContent = "Copied";
+}
+
+/* The button says how many it is about. */
+function countChosen() {
+  for (const button of document.querySelectorAll("button[data-count]")) {
+    const count = button.form.querySelectorAll(`input[name="${button.dataset.count}"]:checked`).length;
+    const words = button.dataset.words.replace("#", count) + (count === 1 ? "" : "s");
+    if (count && button.textContent !== words) button.textContent = words;
+  }
+}
+
 document.addEventListener("change", (event) => {
+  countChosen();
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
 });
 
@@ -109,6 +145,7 @@ document.addEventListener("DOMContentLoaded", showTurn);
 let sent = null;
 document.addEventListener("htmx:after:swap", () => {
   refreshTimes();
+  countChosen();
   showTurn();
   const form = document.querySelector("form[data-clear]");
   if (form && form === sent && !document.querySelector("#words [data-tone='error']")) form.reset();

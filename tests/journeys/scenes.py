@@ -16,7 +16,9 @@ from fleet.partitions import CRASHES, MINUTES, ensure_partitions
 from incidents.lifecycle import StepState
 from incidents.models import Evidence, Incident, IncidentHost, RunbookRun, RunStep, Suspect
 from incidents.responding import acknowledge_incident, add_note, file_report, resolve_incident
-from incidents.runbooks.engine import confirm_step, drive_step, prepare_step, start_run
+from incidents.runbooks.confirming import confirm_step, prepare_step
+from incidents.runbooks.driving import drive_step
+from incidents.runbooks.runs import start_run
 from incidents.timeline.record import record
 
 PASSWORD = "quiet-night-17"

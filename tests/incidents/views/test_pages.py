@@ -133,6 +133,6 @@ def test_a_quiet_fleet_says_so_and_an_empty_one_teaches() -> None:
 def test_the_list_of_hosts_finds_by_name_and_attribute() -> None:
     tell_story(hosts=6)
     client = signed_in("viewer")
-    assert "3 hosts" in client.get("/hosts?q=tools=1.9").text
-    assert "1 host<" in client.get("/hosts?q=h0002").text
+    assert "3 hosts like “tools=1.9”" in client.get("/hosts?q=tools=1.9").text
+    assert "1 host like “h0002”" in client.get("/hosts?q=h0002").text
     assert "No host is like that" in client.get("/hosts?q=nowhere").text
