@@ -20,11 +20,20 @@ class RunningLab:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.do(self.lab.start())
+        try:
+            self.do(self.lab.start())
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.do(self.lab.stop())
+        try:
+            self.do(self.lab.stop())
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 

@@ -42,7 +42,7 @@ class Scene:
     def pack(self, target: Path) -> None:
         target.unlink(missing_ok=True)
         subprocess.run(["truncate", "--size", "4M", target], check=True)
-        argv = ["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", "-d", self.tree, target]
+        argv = ["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", "-d", str(self.tree), str(target)]
         subprocess.run(argv, check=True)
 
     def place_dyno(self, *, seconds_after_change: float) -> None:
