@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.cohorts import fits_of, refine
+from incidents.correlation.direct import Item, direct_evidence, spared
 from incidents.correlation.events import Ints
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.ledger import Key
@@ -23,8 +22,9 @@ class Explanation:
     candidate: Candidate
     fits: tuple[Fit, ...]
     findings: tuple[Finding, ...] = ()
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Item, ...] = ()
     evidence_score: float = 0.0
+    spared: Item | None = None
     whole: bool = False  # judged with what other deploys are blamed for
 
     @property
@@ -73,42 +73,12 @@ def weigh_deploy(scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool
     if not fits or fits[0].score < scene.settings.suspect_score / 2:
         return None
     best = Candidate(deploy.deploy, view, exposed, members(scene.fleet, fits[0].slice_), fits[0])
-    words, bonus = direct_evidence(scene, exposure, best)
+    items = direct_evidence(scene, exposure, best)
+    bonus = sum(item.adds for item in items)
     if best.fit.score + bonus >= scene.settings.page_score:
         refined = refine(best, fits, scene.fleet, scene.settings)
         best = refined if refined.fit.score + bonus >= scene.settings.page_score else best
-    return Explanation(deploy.deploy, best, tuple(fits), (), words, bonus, whole)
-
-
-def direct_evidence(scene: Scene, exposure: Exposure, candidate: Candidate) -> tuple[tuple[str, ...], float]:
-    """What hosts said themselves: overwritten images under crashing dynos, errors of the kernel after the deploy."""
-    hit = set(np.flatnonzero(candidate.hit).tolist())
-    overwrote = exposure.hosts_with("overwrote") & hit
-    said = _kernel_hosts(scene, candidate)
-    if 2 * len(overwrote) < len(hit):
-        overwrote = set()
-    words = []
-    if overwrote:
-        words.append(f"the deploy tool reports overwriting an image in use on {len(overwrote)} of the hosts hit")
-    if said:
-        words.append(f"kernel errors after the deploy on {len(said)} hosts: {next(iter(said.values()))}")
-    hosts = len(overwrote | set(said))
-    return tuple(words), min(scene.settings.most_evidence_score, scene.settings.evidence_score * hosts)
-
-
-def _kernel_hosts(scene: Scene, candidate: Candidate) -> dict[int, str]:
-    """Hosts inside with kernel evidence since their exposure, if such evidence is rarer elsewhere."""
-    seconds, inside, elsewhere = scene.settings.bin_seconds, {}, set()
-    oldest = scene.now - scene.settings.window_bins * seconds
-    for item in scene.evidence:
-        host = scene.fleet.hosts.known(item.host)
-        if host is None or not oldest <= item.at <= scene.now:
-            continue
-        if candidate.inside[host] and item.at // seconds >= candidate.exposed[host]:
-            inside[host] = item.text
-        else:
-            elsewhere.add(host)
-    return inside if len(inside) > len(elsewhere) else {}
+    return Explanation(deploy.deploy, best, tuple(fits), (), items, bonus, None, whole)
 
 
 def weigh_groups(scene: Scene, *, whole: bool = False, apart_from: Key | None = None) -> list[Candidate]:
@@ -130,13 +100,14 @@ def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidat
     if explanation.whole:
         groups = weigh_groups(scene, whole=True)
     settings, candidate = scene.settings, explanation.candidate
-    findings = judge(candidate, settings, evidence=explanation.evidence_score)
+    findings = judge(candidate, settings, evidence=max(0.0, explanation.evidence_score))
     if any(finding.fades for finding in findings):
         scene.ledger.noisy.add(explanation.deploy)
     waited = scene.ledger.waited(("deploy", explanation.deploy), scene.end_bin)
     rivals = [group for group in groups if group.fit.score > candidate.fit.score - settings.rival_reach]
     findings += [against_group(candidate, group, scene.fleet, settings, waited_bins=waited) for group in rivals[:5]]
-    return replace(explanation, findings=tuple(findings))
+    well = spared(scene.exposures[explanation.deploy], candidate)
+    return replace(explanation, findings=tuple(findings), spared=well)
 
 
 def examine_group(scene: Scene, group: Candidate) -> list[Finding]:

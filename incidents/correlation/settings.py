@@ -58,6 +58,7 @@ class Settings:
     # Direct evidence: what a host said itself, worth this much for each host, at most in all.
     evidence_score: float = 1.5
     most_evidence_score: float = 4.5
+    intact_score: float = 1.0  # and a host that crashes though its image was verified takes this much away
 
     # Rivals.
     group_margin: float = 4.0

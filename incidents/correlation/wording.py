@@ -3,6 +3,7 @@
 import numpy as np
 
 from incidents.correlation.candidate import Candidate
+from incidents.correlation.direct import points
 from incidents.correlation.explain import Explanation
 from incidents.correlation.outcomes import told_cohort
 from incidents.correlation.rivals import AppLoop, FleetRise, HostSpike
@@ -39,7 +40,7 @@ def suspect(scene: Scene, explanation: Explanation) -> Suspect:
     return Suspect(
         explanation.deploy, explanation.score, candidate.cohort, ratio, interval, lag_seconds(scene, candidate),
         int(candidate.hit.sum()), scene.ledger.is_open(("deploy", explanation.deploy)),
-        words_for(candidate, explanation), words_against(candidate, explanation.findings),
+        words_for(candidate, explanation), words_against(candidate, explanation),
     )  # fmt: skip
 
 
@@ -48,15 +49,21 @@ def words_for(candidate: Candidate, explanation: Explanation) -> tuple[str, ...]
     fit = candidate.fit
     sums = (
         f"{fit.observed:.1f} weighted crashes on its hosts in {fit.look_back} bins where {fit.expected:.1f} were due"
-        f" ({int(candidate.hit.sum())} of {int(candidate.inside.sum())} hosts hit)"
+        f" ({int(candidate.hit.sum())} of {int(candidate.inside.sum())} hosts hit) ({points(fit.llr)})"
     )
+    evidence = [item.told for item in explanation.evidence if item.adds >= 0]
+    evidence += [explanation.spared.told] if explanation.spared else []
     passed = [finding.words for finding in explanation.findings if finding.ruling == Ruling.PASS]
-    return (sums, *explanation.evidence, *passed)
+    return (sums, *evidence, *passed)
 
 
-def words_against(candidate: Candidate, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+def words_against(candidate: Candidate, explanation: Explanation) -> tuple[str, ...]:
     """What speaks against it."""
-    words = [finding.words for finding in findings if finding.ruling != Ruling.PASS]
+    words = [finding.words for finding in explanation.findings if finding.ruling != Ruling.PASS]
+    words += [item.told for item in explanation.evidence if item.adds < 0]
+    price = candidate.fit.score - candidate.fit.llr
+    if price < -0.05:
+        words.append(f"it was picked from many slices, delays and ages ({points(price)})")
     spared = int(candidate.inside.sum()) - int(candidate.hit.sum())
     if spared:
         words.append(f"{spared} hosts of the same exposure show nothing unusual so far")
@@ -80,7 +87,7 @@ def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Expla
         "deploy", explanation.deploy, scene.now, cohort, names(scene, hosts), explanation.score,
         ratio, interval, lag_seconds(scene, candidate), int(candidate.hit.sum()),
         int((candidate.exposed >= FAR).sum()), words_for(candidate, explanation),
-        (*against, *words_against(candidate, explanation.findings)),
+        (*against, *words_against(candidate, explanation)),
     )  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def test_kernel_errors_become_evidence_and_reach_the_correlation(troubled_fleet:
     assert Evidence.objects.get(kind="suppressed").bearing == "neutral"
     best = Incident.objects.get().suspects.first()
     assert best is not None
-    assert any("kernel errors after the deploy on 1 hosts" in words for words in best.speaks_for)
+    assert any("kernel errors after the deploy on 1 host: " in words for words in best.speaks_for)
 
 
 def test_spared_hosts_speak_for_the_deploy_but_silent_ones_do_not(troubled_fleet: Fleet) -> None:
