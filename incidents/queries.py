@@ -3,20 +3,22 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, IntegerField, Prefetch, Q, QuerySet, When
 
 from fleet.lifecycle import MigrationState, MoveState
 from fleet.models import Deploy, HostDeploy, Migration
 from incidents.lifecycle import RunState, StepState
-from incidents.models import Gate, Incident, RunbookRun, RunStep, Suspect, TimelineEntry
+from incidents.models import DeployVerdict, Gate, Incident, RunbookRun, RunStep, Suspect, TimelineEntry
 from incidents.timeline.revisions import CORRECTION, HIDDEN, SHOWN, Revisions, revisions_of
 
 IN_FLIGHT = [MoveState.STARTING.value, MoveState.STARTED.value, MoveState.HEALTHY.value, MoveState.COMMITTED.value]
 ENTRIES = 80
+FRESH_TICKS = 15
 
 
 def listed(state: str, page: str) -> Page[Incident]:
@@ -156,6 +158,7 @@ class DeployRow:
     outcomes: dict[str, int]
     blamed_in: int | None
     weighed_in: int | None
+    standing: DeployVerdict | None = None
 
     @property
     def hosts(self) -> int:
@@ -167,11 +170,22 @@ class DeployRow:
         """A tone and the words."""
         if self.blamed_in:
             return "bad", "suspected"
-        if self.weighed_in:
+        if self.weighed_in or (self.standing and self.standing.word in {"cause", "suspect"}):
             return "warn", "weighed, not blamed"
         if not self.hosts:
             return "calm", "has not reached a host yet"
-        return "good", "no harm seen"
+        if self.standing is None:
+            return "calm", "not judged"
+        return ("good" if self.standing.word == "harmless" else "calm"), self.standing.get_word_display()
+
+    @property
+    def reading(self) -> str:
+        """What is held of it by now, in a sentence."""
+        if self.standing:
+            return self.standing.sentence
+        if not self.hosts:
+            return "It has not reached a host yet, so there is nothing to compare."
+        return "Nobody has judged it: it was over before the watch began, or the watch has not come to it yet."
 
 
 def page_of_deploys(page: str) -> tuple[Page[Deploy], list[DeployRow]]:
@@ -206,4 +220,12 @@ def deploy_rows(deploys: list[Deploy]) -> list[DeployRow]:
         .values_list("deploy", "pk")
     )
     weighed = dict(Suspect.objects.filter(deploy__in=deploys).order_by("pk").values_list("deploy", "incident"))
-    return [DeployRow(d, outcomes[d.pk], blamed.get(d.pk), weighed.get(d.pk)) for d in deploys]
+    standing = {row.deploy_id: row for row in DeployVerdict.objects.filter(deploy__in=deploys)}
+    return [DeployRow(d, outcomes[d.pk], blamed.get(d.pk), weighed.get(d.pk), standing.get(d.pk)) for d in deploys]
+
+
+def under_suspicion(now: datetime) -> QuerySet[DeployVerdict]:
+    """Deploys that are suspected and not blamed, the strongest first: shown before anybody is told."""
+    lately = now - timedelta(seconds=FRESH_TICKS * settings.TICK_SECONDS)
+    suspected = DeployVerdict.objects.filter(word=DeployVerdict.Word.SUSPECT, judged_to__gte=lately)
+    return suspected.select_related("deploy__stack").order_by("-score")[:5]

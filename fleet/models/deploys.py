@@ -1,10 +1,14 @@
 """Deploys, and what each did on each host."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
 from fleet.models.hosts import Host
 from fleet.models.stacks import Stack, StackImage
+
+LATE = timedelta(minutes=3)
 
 
 class Deploy(models.Model):
@@ -80,3 +84,8 @@ class HostDeploy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deploy} on {self.host}: {self.outcome}"
+
+    @property
+    def came_late(self) -> bool:
+        """Whether it was told of minutes after it happened."""
+        return self.received_at is not None and self.received_at - self.at >= LATE

@@ -96,7 +96,11 @@ class HostDeployAnswer(Schema):
 
 
 class VerdictAnswer(Schema):
-    """What is held of a deploy: `cause` of an ongoing incident, `suspect` in one, or `none`."""
+    """What is held of a deploy: `cause` of an ongoing incident, `suspect` in one or by itself, or `none`.
+
+    `standing` says more, of harmless ones too; `would_have_seen` is the smallest rise in crashes that would have been
+    blamed by now, `late` what came late and changed the numbers.
+    """
 
     verdict: Literal["cause", "suspect", "none"]
     incident: int | None = None
@@ -106,6 +110,13 @@ class VerdictAnswer(Schema):
     speaks_for: list[Any] = []
     speaks_against: list[Any] = []
     updated_at: datetime | None = None
+    standing: Literal["cause", "suspect", "harmless", "early", "alone"] | None = None
+    sentence: str = ""
+    host_minutes: float | None = None
+    hosts: int | None = None
+    controls: int | None = None
+    would_have_seen: float | None = None
+    late: str = ""
 
 
 class DeployAnswer(Schema):

@@ -3,7 +3,7 @@
 from fleet.models import Deploy, HostDeploy
 from incidents.api import schemas
 from incidents.lifecycle import IncidentState
-from incidents.models import Incident, Suspect
+from incidents.models import DeployVerdict, Incident, Suspect
 
 PLAIN = (
     "state", "severity", "verdict", "subject", "headline", "cohort", "numbers", "began_at", "opened_at", "named_at",
@@ -65,7 +65,7 @@ def host_deploy_answer(row: HostDeploy) -> schemas.HostDeployAnswer:
 
 
 def verdict_answer(deploy: Deploy) -> schemas.VerdictAnswer:
-    """What is held of a deploy now, by the incidents that are not over."""
+    """What is held of a deploy now, by the incidents that are not over, and by the watch."""
     suspicions = Suspect.objects.filter(deploy=deploy, incident__state__in=IncidentState.ongoing())
     suspect = suspicions.select_related("incident", "deploy").order_by("-updated_at").first()
     cause = Incident.objects.ongoing().filter(deploy=deploy, verdict=Incident.Verdict.DEPLOY).first()
@@ -73,9 +73,21 @@ def verdict_answer(deploy: Deploy) -> schemas.VerdictAnswer:
         suspect = suspicions.filter(incident=cause).select_related("incident", "deploy").first() or suspect
     incident = cause or (suspect and suspect.incident)
     facts = suspect_answer(suspect).dict(exclude={"deploy"}) if suspect else {}
-    word = "cause" if cause else "suspect" if suspect else "none"
-    answer = {**facts, "verdict": word, "incident": incident.pk if incident else None}
+    held = standing_facts(deploy)
+    suspected = suspect or held.get("standing") == "suspect"
+    word = "cause" if cause else "suspect" if suspected else "none"
+    answer = {**held, **facts, "verdict": word, "incident": incident.pk if incident else None}
     return schemas.VerdictAnswer.model_validate(answer)
+
+
+def standing_facts(deploy: Deploy) -> dict[str, object]:
+    """What the watch holds of a deploy; nothing where it has not judged it."""
+    held = DeployVerdict.objects.filter(deploy=deploy).first()
+    if held is None:
+        return {}
+    names = ("score", "rate_ratio", "interval", "speaks_for", "speaks_against", "sentence", "host_minutes", "hosts",
+             "controls", "would_have_seen", "late")  # fmt: skip
+    return {name: getattr(held, name) for name in names} | {"standing": held.word, "updated_at": held.judged_to}
 
 
 def _facts(incident: Incident) -> dict[str, object]:

@@ -7,7 +7,6 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from fleet.exposure import Exposure
 from fleet.models import Deploy
 from fleet.views.frame import may_act, render_page
 from incidents.charts import deploy_chart
@@ -36,24 +35,9 @@ def deploy(request: HttpRequest, key: str) -> HttpResponse:
     touched = host_deploys_by_outcome(found)
     context = {
         "deploy": found, "row": row, "incident": blamed, "chart": chart, "exposure": exposure,
-        "ratio": exposure and exposure.ratio, "reading": reading(exposure),
+        "ratio": exposure and exposure.ratio,
         "touched": Paginator(touched, 50).get_page(request.GET.get("page", "1")),
         "suspicions": found.suspicions.select_related("incident").order_by("-score")[:5],
         "gate": standing_gate(found.stack) if found.stack else None, "may_act": may_act(request),
     }  # fmt: skip
     return render_page(request, "incidents/deploy.html", context)
-
-
-def reading(exposure: Exposure | None) -> str:
-    """What the numbers say, in a sentence."""
-    if exposure is None:
-        return "It has not reached a host yet, so there is nothing to compare."
-    if not exposure.unexposed.hosts:
-        return "It reached every host: there is nothing to compare with but the time before."
-    if exposure.ratio is None:
-        return "Too few crashes on either side to compare."
-    ratio, low, high = exposure.ratio
-    told = f"{ratio:.1f} times [{low:.1f}, {high:.1f}] the crashes of the hosts it did not touch, in the same minutes"
-    if low > 1.5:
-        return f"Its hosts had {told}."
-    return f"No harm seen: its hosts had {told}."

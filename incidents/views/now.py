@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from fleet.queries import deploys_since, fleet_state
 from fleet.views.frame import render_page
 from incidents.charts import SPAN, fleet_charts
-from incidents.queries import deploy_rows, ongoing_with_steps, standing_gates, step_in_turn
+from incidents.queries import deploy_rows, ongoing_with_steps, standing_gates, step_in_turn, under_suspicion
 
 
 @login_required
@@ -27,6 +27,7 @@ def now(request: HttpRequest) -> HttpResponse:
         "fleet": fleet_state(now=at),
         "charts": charts,
         "gates": list(standing_gates()),
+        "suspected": list(under_suspicion(at)),
         "deploys": list(reversed(deploy_rows(deploys_since(at - SPAN, limit=5)))),
         "crashes_window": sum(hard + other for _, hard, other in charts[0].rows),
     }
