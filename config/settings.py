@@ -207,6 +207,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS},
     },
+    "sweep-backtests": {
+        "task": "incidents.tasks.backtesting.sweep",
+        "schedule": 2 * SWEEP_SECONDS,
+        "options": {"expires": 2 * SWEEP_SECONDS},
+    },
     "partitions": {"task": "fleet.tasks.keeping.keep_partitions", "schedule": 1800.0},
 }
 

@@ -52,3 +52,13 @@ class DeliveryState(State):
     FAILED = "failed", "did not go through, and is tried again", "sending", "dead"
     SENT = "sent", "the receiver took it"
     DEAD = "dead", "given up; it was never taken as far as can be known"
+
+
+class BacktestState(State):
+    """One run of changed thresholds over the stored past."""
+
+    QUEUED = "queued", "waits for a worker", "running", "cancelled", "failed"
+    RUNNING = "running", "is played", "done", "failed", "cancelled"
+    DONE = "done", "played to its end"
+    FAILED = "failed", "ended without a result"
+    CANCELLED = "cancelled", "given up by a person"

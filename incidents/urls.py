@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from fleet.views.addresses import Key
-from incidents.views import acting, deploys, export, incident, live, now, settings
+from incidents.views import acting, backtests, deploys, export, incident, live, now, settings
 
 register_converter(Key, "key")
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -31,6 +31,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/notifications/new", settings.new_channel, name="settings-channel-new"),
     path("settings/notifications/<int:number>", settings.channel, name="settings-channel"),
     path("settings/notifications/<int:number>/<str:act>", settings.channel_act, name="settings-channel-act"),
+    path("settings/detection", backtests.detection, name="settings-detection"),
+    path("settings/detection/backtests/<int:number>", backtests.backtest, name="settings-backtest"),
+    path("settings/detection/backtests/<int:number>/cancel", backtests.cancel, name="settings-backtest-cancel"),
     path("settings/policy", settings.policy, name="settings-policy"),
     path("gates/<key:stack>/<str:act>", acting.gate_act, name="gate-act"),
 ]

@@ -200,9 +200,14 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def run(paths: list[Path], *, json_lines: bool) -> Iterator[str]:
+def run(paths: list[Path], *, json_lines: bool, settings: Settings | None = None) -> Iterator[str]:
     """The lines that the command prints."""
-    notices = in_order(replay(read_files(paths)))
+    return printed(replay(read_files(paths), settings), json_lines=json_lines)
+
+
+def printed(sent: Iterable[Notice], *, json_lines: bool) -> Iterator[str]:
+    """Notices as lines."""
+    notices = in_order(sent)
     if not notices and not json_lines:
         yield "Nothing would have been sent."
     for notice in notices:

@@ -1,5 +1,6 @@
 """The facts of incidents."""
 
+from incidents.models.backtests import Backtest
 from incidents.models.gates import Gate
 from incidents.models.incidents import Evidence, Incident, IncidentHost, Report, Suspect
 from incidents.models.notifying import Channel, Delivery
@@ -9,6 +10,6 @@ from incidents.models.timeline import TimelineEntry
 from incidents.models.watching import DeployVerdict, Notice, Watch, WatchMemory
 
 __all__ = [
-    "Channel", "Delivery", "DeployVerdict", "Evidence", "Gate", "GatePolicy", "Incident", "IncidentHost", "Notice",
-    "Report", "RunStep", "RunbookRun", "Suspect", "TimelineEntry", "Watch", "WatchMemory",
+    "Backtest", "Channel", "Delivery", "DeployVerdict", "Evidence", "Gate", "GatePolicy", "Incident", "IncidentHost",
+    "Notice", "Report", "RunStep", "RunbookRun", "Suspect", "TimelineEntry", "Watch", "WatchMemory",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fleet.views.frame import actor_of, render_page
+from incidents.backtesting.thresholds import plain
 from incidents.errors import Refused
 from incidents.gate_policy import set_policy, standing_policy
 from incidents.models import Channel, Incident
@@ -20,6 +21,7 @@ from incidents.notifying.channels import Wanted, add_channel, change_channel, re
 from incidents.notifying.queries import channel_rows, page_of_deliveries, undelivered
 from incidents.notifying.queueing import send_test
 from incidents.views.acting import carry_out
+from incidents.watching.memory import correlation_settings
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -51,7 +53,10 @@ def administering(view: View[P]) -> View[P]:
 @administering
 def overview(request: HttpRequest) -> HttpResponse:
     """What is set, in a sentence each?"""
-    context = {"channels": channel_rows(), "policy": standing_policy(), "undelivered": undelivered(timezone.now())}
+    context = {
+        "channels": channel_rows(), "policy": standing_policy(), "undelivered": undelivered(timezone.now()),
+        "page_score": plain(correlation_settings().page_score),
+    }  # fmt: skip
     return render_page(request, "incidents/settings/overview.html", context)
 
 

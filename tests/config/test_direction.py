@@ -15,6 +15,8 @@ PURE = [
     "fleet/runtimes/**/*.py",
     "incidents/lifecycle.py",
     "incidents/correlation/**/*.py",
+    "incidents/backtesting/compare.py",
+    "incidents/backtesting/thresholds.py",
     "incidents/notifying/message.py",
     "incidents/runbooks/plan.py",
     "incidents/runbooks/transitions.py",

@@ -1,0 +1,1 @@
+"""Changed thresholds over the stored past: what would have been paged, when, beside what was."""
