@@ -21,7 +21,7 @@ from incidents.backtesting.running import cancel_backtest, request_backtest, run
 from incidents.backtesting.stored import Span, boards, span_of, tick_times
 from incidents.correlation.settings import Settings
 from incidents.errors import Refused
-from incidents.models import Backtest, Incident
+from incidents.models import Backtest, Incident, Notice
 from incidents.tasks.backtesting import sweep
 from tests.incidents.fleet_in_trouble import START, TICK, Fleet
 
@@ -62,6 +62,14 @@ def test_the_thresholds_in_use_say_what_was_and_others_do_not(troubled_fleet: Fl
     assert silent["summary"] == ["1 page fewer"]
     assert silent["rows"][0]["difference"] == "was paged, and would not have been"
     assert Incident.objects.get().last_sequence == incident.last_sequence, "a backtest leaves incidents alone"
+
+
+def test_the_thresholds_in_use_page_exactly_when_the_watch_did(troubled_fleet: Fleet) -> None:
+    span = span_of(since=START, until=troubled_fleet.now, bin_seconds=TICK)
+    played = [page for board in boards(span, Settings(bin_seconds=TICK)) for page in board.pages]
+    sent = Notice.objects.filter(update=False).order_by("at")
+    assert [(page.at, page.verdict.subject) for page in played] == [(row.at.timestamp(), row.subject) for row in sent]
+    assert len(played) == 1
 
 
 def test_a_host_deploy_is_not_known_before_it_was_told(troubled_fleet: Fleet) -> None:
