@@ -15,6 +15,7 @@ from incidents.models import Delivery, Incident, IncidentHost
 from incidents.models import Suspect as SuspectRow
 from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
+from incidents.watching.blast import raise_severity
 from incidents.watching.cause import cause_of, numbers_of
 from incidents.watching.evidence import keep_evidence
 from incidents.watching.silence import silent_names
@@ -31,6 +32,7 @@ def keep_up(incident: Incident, verdict: Verdict, *, board: Board, now: datetime
     peak = max(verdict.score, float(before.get("peak", 0.0)))
     numbers = numbers_of(verdict, incident.deploy, board)
     numbers |= {"peak": round(peak, 2), "told": before.get("told", {}), "silent": silent_names(verdict.hosts, now)}
+    numbers |= raise_severity(incident, verdict, before, now) | {"late": before.get("late", "")}
     changes: dict[str, Any] = {}
     if verdict.score >= STRONG * peak or verdict.kind == "app":
         changes = {"headline": headline(cause_of(verdict, incident.deploy, board)), "cohort": dict(verdict.cohort)}

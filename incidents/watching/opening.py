@@ -13,15 +13,12 @@ from incidents.correlation.verdict import Board, Verdict
 from incidents.models import Delivery, Incident
 from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
+from incidents.watching.blast import proposal
 from incidents.watching.cause import cause_of, first_crash_at, numbers_of
 from incidents.watching.keeping import keep_up, let_fade
 from incidents.wording import headline
 
 REPEAT = timedelta(hours=6)
-SEVERITY = {
-    "deploy": Incident.Severity.MAJOR, "group": Incident.Severity.MAJOR, "fleet": Incident.Severity.MAJOR,
-    "host": Incident.Severity.MINOR, "app": Incident.Severity.NOTICE,
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -57,11 +54,12 @@ def open_incident(verdict: Verdict, *, board: Board, now: datetime) -> Incident 
         return None
     deploy = deploy if verdict.kind == "deploy" else None
     sentence = headline(cause_of(verdict, deploy, board))
+    severity, _ = proposal(verdict)
     began_at = first_crash_at(verdict, deploy, now=judged_at(board, now))
     try:
         with transaction.atomic():
             incident = Incident.objects.create(
-                severity=SEVERITY[verdict.kind], verdict=verdict.kind, subject=verdict.subject, headline=sentence,
+                severity=severity, verdict=verdict.kind, subject=verdict.subject, headline=sentence,
                 deploy=deploy, stack=deploy.stack if deploy else None, cohort=dict(verdict.cohort), began_at=began_at,
                 numbers=numbers_of(verdict, deploy, board), opened_at=now, named_at=now,
             )  # fmt: skip
@@ -133,7 +131,7 @@ def _yields(incident: Incident, verdict: Verdict, standing: set[tuple[str, str]]
 def _change_cause(incident: Incident, verdict: Verdict, deploy: Deploy | None, now: datetime) -> Incident:
     before = f"{incident.verdict} {incident.subject}"
     Incident.objects.filter(pk=incident.pk).update(
-        verdict=verdict.kind, subject=verdict.subject, severity=SEVERITY[verdict.kind], deploy=deploy,
+        verdict=verdict.kind, subject=verdict.subject, severity=proposal(verdict)[0], deploy=deploy,
         stack=deploy.stack if deploy else None, cohort=dict(verdict.cohort), named_at=now, numbers={},
         began_at=min(incident.began_at, first_crash_at(verdict, deploy, now=now)),
     )  # fmt: skip

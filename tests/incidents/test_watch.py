@@ -6,7 +6,7 @@ from django.conf import settings
 
 from fleet.models import CrashMinute, KernelLine
 from incidents import watch
-from incidents.correlation.verdict import Verdict
+from incidents.correlation.verdict import Board, Verdict
 from incidents.models import Evidence, Incident, TimelineEntry, WatchMemory
 from incidents.tasks import watching
 from incidents.timeline.record import is_whole
@@ -97,6 +97,26 @@ def test_new_onset_after_it_had_faded_is_paged_again(troubled_fleet: Fleet) -> N
     assert closed.numbers["standing"] is False
     assert len(carry_out(ticked.board, now=now).opened) == 1
     assert Incident.objects.ongoing().get().pk != closed.pk
+
+
+def test_a_deploy_that_hits_more_and_more_gets_worse_and_says_so(quiet_fleet: Fleet) -> None:
+    quiet_fleet.redeploy("d3")
+    now = quiet_fleet.now
+    few = Verdict("deploy", "d3", now.timestamp(), {}, ("h00", "h01"), 20.0, 8.0, (4.0, 14.0), hosts_hit=2)
+    board = Board(now.timestamp(), (few,), (), (), ())
+    carry_out(board, now=now)
+    incident = Incident.objects.get()
+    assert incident.severity == "minor"
+    assert incident.numbers["severity"]["words"].startswith("Minor: 2 of 14 hosts (14 %), 14 % of the dynos")
+    many = replace(few, hosts=tuple(f"h{n:02}" for n in range(8)))
+    for _ in range(2):
+        carry_out(replace(board, verdicts=(many,)), now=now)
+    incident.refresh_from_db()
+    assert incident.severity == "major"
+    assert incident.timeline.get(kind="severity").text.startswith("Now major, it was minor. Major: 8 of 14 hosts")
+    carry_out(board, now=now)
+    incident.refresh_from_db()
+    assert incident.severity == "major", "it is not lowered by itself"
 
 
 def test_fading_is_told_once(troubled_fleet: Fleet) -> None:
