@@ -21,12 +21,16 @@ Result = TypeVar("Result")
 
 
 def run_with_pool(
-    work: Callable[[Pool], Awaitable[Result]], *, client_keys: Sequence[Path | str], limits: Limits | None = None
+    work: Callable[[Pool], Awaitable[Result]],
+    *,
+    client_keys: Sequence[Path | str],
+    limits: Limits | None = None,
+    program_digests: Sequence[str] = (),
 ) -> Result:
     """Run `work(pool)` to its end in a loop of its own; its calls may fan out to any number of hosts."""
 
     async def with_pool() -> Result:
-        async with Pool(client_keys=client_keys, limits=limits) as pool:
+        async with Pool(client_keys=client_keys, limits=limits, program_digests=program_digests) as pool:
             return await work(pool)
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

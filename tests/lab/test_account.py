@@ -11,7 +11,7 @@ from fleet.lab.real.host import RealHost
 from fleet.lab.real.lab import RealLab
 from tests.lab.hosts import ssh
 
-pytestmark = [pytest.mark.real_lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real_lab, pytest.mark.timeout(300)]
 FACTS = '{"verb":"facts","id":1}\n'
 
 

@@ -14,7 +14,7 @@ from fleet.lab.real.lab import RealLab
 from tests.lab.conftest import leftovers, new_lab
 from tests.lab.hosts import ask, crashes, eventually, ssh
 
-pytestmark = [pytest.mark.real_lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real_lab, pytest.mark.timeout(300)]
 
 
 def wanted(lab: RealLab, name: str = "web.9", memory_mb: int = 16) -> dict[str, object]:

@@ -14,7 +14,7 @@ from fleet.lab.real.host import RealHost
 from fleet.lab.real.lab import RealLab
 from tests.lab.hosts import ask, crashes, eventually, image_of, loop_device, redeploy
 
-pytestmark = [pytest.mark.real_lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real_lab, pytest.mark.timeout(300)]
 
 
 def test_the_redeploy_breaks_hosts_with_old_checksum_files_only(lab: RealLab, tmp_path: Path) -> None:
