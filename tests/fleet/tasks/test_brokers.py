@@ -96,12 +96,12 @@ def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 
 def taint(host: Host) -> Operation:
-    reason = {"reason": "bad image", "reference": "", "actor": SYSTEM}
-    return taint_hosts(hosts=[host], now=timezone.now(), **reason)[0]
+    now = timezone.now()
+    return taint_hosts(hosts=[host], reason="bad image", reference="", actor=SYSTEM, now=now)[0]
 
 
 def state_of(operation: Operation) -> str:
-    return Operation.objects.get(pk=operation.pk).state
+    return str(Operation.objects.values_list("state", flat=True).get(pk=operation.pk))
 
 
 def is_tainted(lab: Any, host: Host) -> bool:
