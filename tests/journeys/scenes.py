@@ -4,7 +4,6 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from fleet.actions import taint_hosts
@@ -20,6 +19,7 @@ from incidents.runbooks.confirming import confirm_step, prepare_step
 from incidents.runbooks.driving import drive_step
 from incidents.runbooks.runs import start_run
 from incidents.timeline.record import record
+from tests.incidents.views.story import person
 
 PASSWORD = "quiet-night-17"
 ROBIN = Actor("person", "robin")
@@ -35,7 +35,7 @@ LONG_APP = "customer-invoices-and-quarterly-statements-renderer-production-eu"
 def people() -> None:
     """One of each role."""
     for name, role in {"robin": "responder", "vera": "viewer", "ada": "administrator"}.items():
-        User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get_or_create(name=role)[0])
+        person(name, role)
 
 
 def quiet() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 
 from fleet.actor import SYSTEM
@@ -13,6 +13,7 @@ from incidents.models import Evidence, Incident, IncidentHost, Suspect
 from incidents.timeline.record import record
 
 MINUTE = timedelta(minutes=1)
+MAY = {"viewer": [], "responder": ["respond"], "administrator": ["respond", "administer"]}
 
 
 @dataclass
@@ -26,9 +27,11 @@ class Story:
 
 
 def person(name: str, role: str) -> User:
-    """Somebody of that role."""
+    """Somebody of that role, which has its permissions though a flush may have taken them away."""
+    group, _ = Group.objects.get_or_create(name=role)
+    group.permissions.add(*Permission.objects.filter(codename__in=MAY[role], content_type__app_label="incidents"))
     user = User.objects.create_user(name, password="quiet-night-17")
-    user.groups.add(Group.objects.get_or_create(name=role)[0])
+    user.groups.add(group)
     return user
 
 
