@@ -173,7 +173,8 @@ CHROMIUM: Path | None = env.path("CHROMIUM", None)
 PDF_SECONDS = env.float("PDF_SECONDS", 30.0)
 # Read by the worker that acts, and set for it alone.
 SSH_KEY_FILE = env.path("SSH_KEY_FILE", None)
-# Host programs that may be spoken to, as "sha256:…"; more than one while hosts are brought up to date.
+# Host programs that may be spoken to, as "sha256:…", more than one while hosts are brought up to date; where none is
+# named, the one that this release ships.
 HOST_PROGRAM_DIGESTS: list[str] = env.list("HOST_PROGRAM_DIGESTS", [])
 FLEET_JOURNAL = "incidents.timeline.record.fleet_journal"
 # What a person needs to change anything; the fleet does not know who gives it.

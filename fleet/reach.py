@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from fleet.hostkit import bundle
 from fleet.models import Host
 from fleet.ssh import Endpoint, Limits, NotStarted, Pool, run_with_pool
 
@@ -21,5 +22,5 @@ def reach_hosts(work: Callable[[Pool], Awaitable[Result]], *, limits: Limits | N
     """Runs `work(pool)` to its end in an event loop of its own. Raises NotStarted in a process without the key."""
     if settings.SSH_KEY_FILE is None:
         raise NotStarted("This process has no SSH key. Set SSH_KEY_FILE for the worker that acts, and for no other.")
-    keys, digests = [Path(settings.SSH_KEY_FILE)], settings.HOST_PROGRAM_DIGESTS
+    keys, digests = [Path(settings.SSH_KEY_FILE)], settings.HOST_PROGRAM_DIGESTS or [bundle.digest()]
     return run_with_pool(work, client_keys=keys, limits=limits, program_digests=digests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 PARTS = (
@@ -42,9 +43,14 @@ def build() -> bytes:
     return content.getvalue()
 
 
+@lru_cache(maxsize=1)
+def digest() -> str:
+    """The digest of the whole program, as `facts` reports it."""
+    return "sha256:" + hashlib.sha256(build()).hexdigest()
+
+
 def write(path: Path) -> str:
     """Put the program at `path`, ready to run; returns its digest as `facts` reports it."""
-    program = build()
-    path.write_bytes(program)
+    path.write_bytes(build())
     path.chmod(0o755)
-    return "sha256:" + hashlib.sha256(program).hexdigest()
+    return digest()

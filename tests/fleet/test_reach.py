@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fleet.hostkit import bundle
 from fleet.lab.running import RunningLab
 from fleet.lab.simulated import demo_fleet
 from fleet.reach import reach_hosts
@@ -24,8 +25,11 @@ def facts_of_the_first(folder: Path, settings: Any, digests: list[str]) -> dict[
         return reach_hosts(ask)
 
 
-def test_a_host_program_is_checked_where_digests_are_set(tmp_path: Path, settings: Any) -> None:
-    digest = facts_of_the_first(tmp_path / "any", settings, [])["digest"]
+def test_only_the_host_program_of_this_release_is_spoken_to_unless_others_are_named(
+    tmp_path: Path, settings: Any
+) -> None:
+    digest = facts_of_the_first(tmp_path / "own", settings, [])["digest"]
+    assert digest == bundle.digest()
     assert facts_of_the_first(tmp_path / "right", settings, ["sha256:0", digest])["digest"] == digest
     with pytest.raises(NotStarted, match="not the one put there"):
         facts_of_the_first(tmp_path / "wrong", settings, ["sha256:0"])

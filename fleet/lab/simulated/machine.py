@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from collections.abc import Callable, Mapping
 
+from fleet.hostkit import bundle
 from fleet.hostkit.attempts import GOT_THROUGH, held
 from fleet.hostkit.crashlog import rfc3339
 from fleet.hostkit.dynohost import VERSION, Json, Machine, Refused
@@ -78,7 +78,7 @@ class SimulatedMachine(Machine):
         return {
             "host": self.name,
             "version": VERSION,
-            "digest": "sha256:" + hashlib.sha256(b"simulated " + VERSION.encode()).hexdigest(),
+            "digest": bundle.digest(),
             "tools": self.attributes.get("tools", FIXED),
             "attributes": self.attributes,
             "memory_mb": self.memory_mb,
