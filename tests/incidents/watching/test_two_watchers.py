@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from incidents import watch
 from incidents.models import Incident, Notice, TimelineEntry, Watch
 from incidents.watching.lease import LostError, advance, claim
+from incidents.watching.opening import Carried
 from incidents.watching.watcher import Watcher
 from tests.incidents.watching.recorded_fleet import FIRST, minute, recording, store, watch_minutes
 
@@ -48,7 +49,7 @@ def test_who_wakes_up_after_another_took_over_acts_on_nothing() -> None:
     assert told[0] > 0
     for look in looks:
         with pytest.raises(LostError):
-            watch._act(slept, lease, look, watch.Carried(), soon_after(PAGED))
+            watch._act(slept, lease, look, Carried(), soon_after(PAGED))
     assert (Notice.objects.count(), TimelineEntry.objects.count(), Incident.objects.count()) == told
 
 
