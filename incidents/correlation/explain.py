@@ -11,6 +11,7 @@ from incidents.correlation.ledger import Key
 from incidents.correlation.scan import Fit
 from incidents.correlation.scene import Scene
 from incidents.correlation.slices import members
+from incidents.correlation.stamps import excuse_late_stamps
 from incidents.correlation.vetoes import Finding, Ruling, against_group, breadth, judge, persistence, standing, widest
 
 
@@ -101,6 +102,8 @@ def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidat
         groups = weigh_groups(scene, whole=True)
     settings, candidate = scene.settings, explanation.candidate
     findings = judge(candidate, settings, evidence=max(0.0, explanation.evidence_score))
+    started_bin = int(scene.exposures[explanation.deploy].deploy.at // settings.bin_seconds)
+    findings = excuse_late_stamps(candidate, findings, settings, started_bin=started_bin)
     if any(finding.fades for finding in findings):
         scene.ledger.noisy.add(explanation.deploy)
     waited = scene.ledger.waited(("deploy", explanation.deploy), scene.end_bin)
