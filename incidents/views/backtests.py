@@ -87,8 +87,8 @@ def _form(request: HttpRequest, typed: dict[str, str], problem: str) -> HttpResp
     )
     context = {
         "thresholds": [(one, one.of(in_use), typed.get(one.name, "")) for one in THRESHOLDS],
-        "since": typed.get("since") or f"{begins:%Y-%m-%dT%H:%M}",
-        "until": typed.get("until") or f"{now:%Y-%m-%dT%H:%M}",
+        "since": typed.get("since") or f"{begins:%Y-%m-%d %H:%M}",
+        "until": typed.get("until") or f"{now:%Y-%m-%d %H:%M}",
         "first": first, "most": timedelta(seconds=MOST_TICKS * settings.TICK_SECONDS), "problem": problem,
         "tick_seconds": settings.TICK_SECONDS, "backtests": Backtest.objects.all()[:SHOWN],
     }  # fmt: skip

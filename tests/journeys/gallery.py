@@ -43,7 +43,8 @@ document.body.append(form); form.submit();
 """
 Shot = tuple[str, str, str]  # name of the picture, who looks, address
 EMPTY: list[Shot] = [
-    ("sign-in", "", "/sign-in"), ("now-no-hosts", "robin", "/"), ("hosts-none", "robin", "/hosts"),
+    ("sign-in", "", "/sign-in"), ("now-no-hosts", "robin", "/"),
+    ("settings-notifications-none", "ada", "/settings/notifications"), ("hosts-none", "robin", "/hosts"),
     ("incidents-none", "robin", "/incidents?state=all"), ("deploys-none", "robin", "/deploys"),
 ]  # fmt: skip
 QUIET: list[Shot] = [("now-quiet", "robin", "/"), ("incidents-quiet", "robin", "/incidents")]
@@ -57,6 +58,12 @@ TROUBLE: list[Shot] = [
     ("deploys", "robin", "/deploys"), ("deploy-bad", "robin", "/deploys/d3"), ("deploy-good", "robin", "/deploys/d1"),
     ("not-found", "robin", "/incidents/4711"), ("not-allowed", "vera", "POST"),
 ]  # fmt: skip
+SET: list[Shot] = [
+    ("settings", "ada", "/settings"), ("settings-notifications", "ada", "/settings/notifications"),
+    ("settings-channel", "ada", "/settings/notifications/1"), ("settings-policy", "ada", "/settings/policy"),
+    ("settings-detection", "ada", "/settings/detection"),
+    ("settings-backtest", "ada", "/settings/detection/backtests/1"),
+]  # fmt: skip
 TAKEN: list[Shot] = [("incident-plan", "robin", "/incidents/1")]
 MOVING: list[Shot] = [
     ("incident-migrating", "robin", "/incidents/1"), ("now-migrating", "robin", "/"),
@@ -66,7 +73,8 @@ PAUSED: list[Shot] = [("incident-paused", "robin", "/incidents/1")]
 FAILED: list[Shot] = [("incident-faltered", "robin", "/incidents/1")]
 OVER: list[Shot] = [("incident-resolved", "robin", "/incidents/1"), ("incidents-all", "robin", "/incidents?state=all")]
 NIGHT: list[tuple[Callable[[], object], list[Shot]]] = [
-    (scenes.people, EMPTY), (scenes.quiet, QUIET), (scenes.trouble, TROUBLE), (scenes.take, TAKEN),
+    (scenes.people, EMPTY), (scenes.quiet, QUIET), (scenes.trouble, TROUBLE), (scenes.settings, SET),
+    (scenes.take, TAKEN),
     (scenes.migrate, MOVING), (scenes.pause, PAUSED), (scenes.falter, FAILED), (scenes.resolve, OVER),
 ]  # fmt: skip
 

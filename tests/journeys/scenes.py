@@ -13,12 +13,15 @@ from fleet.migration.mover import create_migration, propose, start_migration
 from fleet.models import App, CrashKind, CrashMinute, Deploy, Dyno, Host, HostDeploy, Migration, Stack, StackImage
 from fleet.partitions import CRASHES, MINUTES, ensure_partitions
 from incidents.lifecycle import StepState
-from incidents.models import Evidence, Incident, IncidentHost, RunbookRun, RunStep, Suspect
+from incidents.models import Backtest, Evidence, Incident, IncidentHost, RunbookRun, RunStep, Suspect
+from incidents.notifying.queueing import Occasion, tell_people
+from incidents.notifying.sending import claim_due, keep_outcome
 from incidents.responding import acknowledge_incident, add_note, file_report, resolve_incident
 from incidents.runbooks.confirming import confirm_step, prepare_step
 from incidents.runbooks.driving import drive_step
 from incidents.runbooks.runs import start_run
 from incidents.timeline.record import record
+from tests.incidents.notifying.receiver import channel_to
 from tests.incidents.views.story import person
 
 PASSWORD = "quiet-night-17"
@@ -116,6 +119,28 @@ def _incident(deploy: Deploy, old: list[Host], now: datetime) -> Incident:
     report = "checkout has been segfaulting since about noon, restarting does not help"
     file_report(text=report, actor=ROBIN, now=now, incident=incident, app=App.objects.get(name="checkout"))
     return incident
+
+
+def settings() -> None:
+    """Whom to tell, what was told, and a backtest with a result."""
+    now, incident = timezone.now(), Incident.objects.get(pk=1)
+    for name in ("on call", "second on call"):
+        channel_to("json://127.0.0.1:1/nobody-listens-here", name=name)
+    tell_people(incident_id=incident.pk, occasion=Occasion.OPENED, now=now)
+    sent, failed = claim_due(now=now)
+    keep_outcome(sent, error="", now=now)
+    keep_outcome(failed, error="A Connection error occurred sending JSON notification to 127.0.0.1.", now=now)
+    side = {
+        "at": now.timestamp(), "verdict": "deploy", "subject": "d3", "hosts": 8, "score": 14.2, "incident": incident.pk,
+        "words": "Redeploy d3 of cedar-14 on hosts with tools 1.9",
+    }  # fmt: skip
+    rows = [{"would": side, "was": side, "difference": "4 minutes later", "notice": False}]
+    rows += [{"would": side, "was": None, "difference": "would have been paged, and was not", "notice": False}]
+    result = {"summary": ["1 page more"], "would": 2, "was": 1, "rows": rows, "left_out": 0}
+    Backtest.objects.create(
+        state="done", result=result, changes={"page_score": 12}, since_at=now - timedelta(hours=3), until_at=now,
+        requested_at=now, requested_by="ada",
+    )  # fmt: skip
 
 
 def take() -> RunbookRun:
