@@ -76,7 +76,7 @@ gallery: $(VENV)/development.stamp ## pictures of every page, desk and phone, li
 
 # ---- measure ----
 
-.PHONY: bench-demo bench-ingest bench-migration bench-pages
+.PHONY: bench-demo bench-ingest bench-migration bench-pages bench-watch
 bench-demo: packages lab-needs ## the automatic demo's time to its address and its memory; LAB=real for real hosts
 	@$(BIN)/python -m benchmarks.demo --lab $(LAB)
 
@@ -85,6 +85,9 @@ bench-migration: $(VENV)/development.stamp ## makespan of a migration against it
 
 bench-pages: $(VENV)/development.stamp ## server time and queries of the pages; 1,000 hosts and 5 million crashes stored
 	@$(BIN)/python -m benchmarks.pages
+
+bench-watch: $(VENV)/development.stamp ## the watch at 10,000 hosts: ticks, an hour caught up; HOSTS=10000
+	@$(BIN)/python -m benchmarks.watch $(if $(HOSTS),--hosts $(HOSTS))
 
 bench-ingest: $(VENV)/development.stamp ## crash events a second over HTTP by one web process; EVENTS=1000000
 	@$(BIN)/python -m benchmarks.ingest $(if $(EVENTS),--events $(EVENTS))
