@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import django
 
@@ -59,7 +60,7 @@ def minute(number: float) -> datetime:
     return BEGINS + timedelta(minutes=number)
 
 
-def run(statement: str, **arguments: object) -> None:
+def run(statement: str, **arguments: Any) -> None:
     """One or more statements."""
     with connection.cursor() as cursor:
         for part in (part for part in statement.split(";\n") if part.strip()):
@@ -68,7 +69,7 @@ def run(statement: str, **arguments: object) -> None:
 
 def crash(hosts: int, number: int, *, last: int | None = None, damaged: int = 0) -> None:
     """Everyday crashes of a minute, or up to a last one, and perhaps some on the hosts with old tools."""
-    times = {"first": minute(number), "last": minute(number if last is None else last), "hosts": hosts}
+    times: dict[str, Any] = {"first": minute(number), "last": minute(number if last is None else last), "hosts": hosts}
     run(CRASH, **times, kind=0, step=1, crashes=round(USUAL * 30 * hosts))
     if damaged:
         run(CRASH, **times, kind=3, step=3, crashes=damaged)

@@ -96,7 +96,7 @@ def test_suspects_stand_on_now_while_they_are_fresh(quiet_fleet: Fleet) -> None:
 
 def late(**changes: Any) -> Late:
     at = 1772593800.0
-    facts = {
+    facts: dict[str, Any] = {
         "crashes": 12, "host_deploys": 3, "first_at": at, "last_at": at + 240, "known_at": at + 1260,
         "hosts": frozenset({"h00"}), "deploys": frozenset({"d3"}),
     }  # fmt: skip
