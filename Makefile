@@ -76,7 +76,11 @@ gallery: $(VENV)/development.stamp ## pictures of every page, desk and phone, li
 
 # ---- measure ----
 
-.PHONY: bench-demo bench-ingest bench-migration bench-pages bench-watch
+.PHONY: bench-correlation bench-demo bench-ingest bench-migration bench-pages bench-watch
+bench-correlation: $(VENV)/development.stamp ## how well causes are named on simulated fleets; SCENARIO=, HOSTS=, SEEDS=, QUICK=1
+	@$(BIN)/python -m benchmarks.correlation $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(HOSTS),--hosts $(HOSTS)) \
+		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(QUICK),--quick)
+
 bench-demo: packages lab-needs ## the automatic demo's time to its address and its memory; LAB=real for real hosts
 	@$(BIN)/python -m benchmarks.demo --lab $(LAB)
 

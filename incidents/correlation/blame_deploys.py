@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from incidents.correlation.candidate import Candidate
+from incidents.correlation.events import Ints, Mask
 from incidents.correlation.explain import Explanation
 from incidents.correlation.ledger import Entry, Key
 from incidents.correlation.scene import Scene
@@ -60,14 +61,13 @@ def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], eve
         now=scene.now,
         end_bin=scene.end_bin,
         suspects=tuple(suspect(scene, e) for e in ranked),
-        explains_from=explains_from(scene, explanation.candidate),
+        explains_from=explains_from(scene, explanation.candidate.inside, explanation.candidate.exposed),
     )
 
 
-def explains_from(scene: Scene, candidate: Candidate) -> dict[int, int]:
+def explains_from(scene: Scene, inside: Mask, exposed: Ints) -> Ints:
     """The first explained bin of each host inside: a little before its stamp, which may be late."""
-    lead = scene.settings.explained_lead_bins
-    return {int(host): int(candidate.exposed[host]) - lead for host in np.flatnonzero(candidate.inside)}
+    return np.where(inside, exposed - scene.settings.explained_lead_bins, FAR)
 
 
 def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
@@ -86,11 +86,10 @@ def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
             entry.supported_bin = scene.end_bin
 
 
-def _extend(scene: Scene, entry: Entry, exposed: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+def _extend(scene: Scene, entry: Entry, exposed: Ints) -> None:
     """Adds the hosts of the same cohort that the deploy has touched since."""
     inside = members(scene.fleet, tuple(entry.verdict.cohort.items())) & (exposed < FAR)
-    lead = scene.settings.explained_lead_bins
-    explains = {int(host): int(exposed[host]) - lead for host in np.flatnonzero(inside)}
+    explains = explains_from(scene, inside, exposed)
     verdict = replace(entry.verdict, hosts=names(scene, inside))
     supported = entry.supported_bin
     scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
@@ -100,7 +99,7 @@ def _extend(scene: Scene, entry: Entry, exposed: np.ndarray[tuple[int], np.dtype
 def _renew(scene: Scene, entry: Entry, explanation: Explanation) -> None:
     supported = entry.supported_bin
     verdict = replace(deploy_verdict(scene, explanation, rivals=[]), since=entry.verdict.since)
-    explains = explains_from(scene, explanation.candidate)
+    explains = explains_from(scene, explanation.candidate.inside, explanation.candidate.exposed)
     scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
     entry.supported_bin = supported
 

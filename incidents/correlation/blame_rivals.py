@@ -4,6 +4,7 @@ import numpy as np
 
 from incidents.correlation.blame_deploys import goes_on
 from incidents.correlation.candidate import Candidate
+from incidents.correlation.events import Mask
 from incidents.correlation.explain import Explanation, examine_group, weigh_groups
 from incidents.correlation.ledger import Key
 from incidents.correlation.rivals import HostSpike, fleet_rise, is_uneven, looping_apps, spiking_hosts
@@ -27,7 +28,9 @@ def blame_rivals(
     return pending
 
 
-def _send(scene: Scene, verdict: Verdict, suspects: Suspects, explains_from: dict[int, int]) -> None:
+def _send(scene: Scene, verdict: Verdict, suspects: Suspects, hosts: Mask | None = None, first_bin: int = 0) -> None:
+    """Names it; it explains what happens on these hosts from the first bin on."""
+    explains_from = np.full(scene.hosts, FAR) if hosts is None else np.where(hosts, first_bin, FAR)
     scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=suspects, explains_from=explains_from)
 
 
@@ -45,8 +48,7 @@ def _blame_group(
     ready = standing(findings) == Ruling.PASS and not _deploy_may_explain(group, explanations, scene)
     if ready and scene.ledger.waited(key, scene.end_bin) >= settings.group_wait_bins:
         first = scene.end_bin - group.fit.look_back - settings.explained_lead_bins
-        explains = {host: first for host in range(scene.hosts) if group.member[host]}
-        _send(scene, group_verdict(scene, group, findings), suspects, explains)
+        _send(scene, group_verdict(scene, group, findings), suspects, group.member, first)
     return {key}
 
 
@@ -68,7 +70,7 @@ def _blame_hosts(
     scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
 ) -> set[Key]:
     pending: set[Key] = set()
-    for spike in spiking_hosts(scene.view(), scene.settings):
+    for spike in spiking_hosts(scene.view(reach=max(scene.settings.host_windows)), scene.settings):
         key = ("host", scene.fleet.hosts.names[spike.host])
         pending.add(key)
         waited = scene.ledger.waited(key, scene.end_bin)
@@ -78,7 +80,7 @@ def _blame_hosts(
             held = waited < _settling_bins(scene, spike.host)
         if not held:
             first = scene.end_bin - spike.look_back - scene.settings.explained_lead_bins
-            _send(scene, host_verdict(scene, spike), suspects, {spike.host: first})
+            _send(scene, host_verdict(scene, spike), suspects, np.arange(scene.hosts) == spike.host, first)
     for entry in scene.ledger.open_entries("host"):
         if _still_spikes(scene, entry.verdict):
             entry.supported_bin = scene.end_bin
@@ -87,7 +89,7 @@ def _blame_hosts(
 
 def _still_spikes(scene: Scene, verdict: Verdict) -> bool:
     host = scene.fleet.hosts.number(verdict.subject)
-    view = scene.view(apart_from=verdict.key)
+    view = scene.view(apart_from=verdict.key, reach=max(scene.settings.host_windows))
     return any(spike.host == host for spike in spiking_hosts(view, scene.settings))
 
 
@@ -113,7 +115,8 @@ def _settling_bins(scene: Scene, host: int) -> int:
 def _blame_fleet(
     scene: Scene, explanations: list[Explanation], groups: list[Candidate], suspects: Suspects
 ) -> set[Key]:
-    rise = fleet_rise(scene.view(), scene.settings)
+    tally, _ = scene.fits_alone()
+    rise = fleet_rise(tally.totals(), scene.settings)
     if rise is None:
         return set()
     key = ("fleet", "fleet")
@@ -121,9 +124,13 @@ def _blame_fleet(
     others = any(e.score >= half and e.ruling != Ruling.REFUSE for e in explanations)
     others = others or any(group.fit.score >= half for group in groups)
     waited = scene.ledger.waited(key, scene.end_bin)
-    hold = scene.settings.fleet_uneven_bins if is_uneven(scene.view(), scene.settings) else 0
+    hold = (
+        scene.settings.fleet_uneven_bins
+        if is_uneven(scene.view(reach=2 * scene.settings.fleet_bins), scene.settings)
+        else 0
+    )
     if waited >= max(hold, scene.settings.fleet_wait_bins if others else 0):
-        _send(scene, fleet_verdict(scene, rise, _covering(scene)), suspects, {})
+        _send(scene, fleet_verdict(scene, rise, _covering(scene)), suspects)
     return {key}
 
 
@@ -138,5 +145,5 @@ def _covering(scene: Scene) -> list[str]:
 
 
 def _tell_apps(scene: Scene, suspects: Suspects) -> None:
-    for loop in looping_apps(scene.view(), scene.settings):
-        _send(scene, app_verdict(scene, loop), suspects, {})
+    for loop in looping_apps(scene.view(reach=scene.settings.novelty_bins), scene.view, scene.settings):
+        _send(scene, app_verdict(scene, loop), suspects)

@@ -6,11 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from incidents.correlation.events import Floats, Ints, Mask, sums
-from incidents.correlation.scan import Fit, likelihoods, tabulate
+from incidents.correlation.scan import Fit, Strip3, likelihoods
 from incidents.correlation.slices import one_slice
+from incidents.correlation.tables import tabulate
 from incidents.correlation.view import FAR, View
 
-FINE_RATIOS = np.geomspace(0.05, 1e5, 600)
+COARSE_RATIOS = np.geomspace(0.05, 1e5, 60)
+FINE_STEPS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +32,43 @@ class Strip:
 
         Half a crash is added outside, so that the ratio stays finite where the controls are silent.
         """
-        usual = float((self.share * self.total).sum()) / max(float(self.total.sum()), 1e-9)
-        values = likelihoods(self.inside, self.share, self.total, FINE_RATIOS) / dispersion
-        values -= 0.5 * np.log1p(usual * (FINE_RATIOS - 1.0))
+        values = self._doubted(COARSE_RATIOS, dispersion)
         top = int(np.argmax(values))
-        inside = FINE_RATIOS[values >= values[top] - 1.92]
-        return float(FINE_RATIOS[top]), float(values[top]), (float(inside[0]), float(inside[-1]))
+        ratios = np.geomspace(COARSE_RATIOS[max(0, top - 1)], COARSE_RATIOS[min(top + 1, len(values) - 1)], FINE_STEPS)
+        fine = self._doubted(ratios, dispersion)
+        best, level = float(ratios[np.argmax(fine)]), float(fine.max()) - 1.92
+        low = _crossing(COARSE_RATIOS[: top + 1][::-1], values[: top + 1][::-1], best, level)
+        return best, float(fine.max()), (low, _crossing(COARSE_RATIOS[top:], values[top:], best, level))
+
+    def _doubted(self, ratios: Floats, dispersion: float) -> Floats:
+        usual = float((self.share * self.total).sum()) / max(float(self.total.sum()), 1e-9)
+        values = likelihoods(self.inside, self.share, self.total, ratios) / dispersion
+        doubted: Floats = values - 0.5 * np.log1p(usual * (ratios - 1.0))
+        return doubted
+
+
+def _crossing(ratios: Floats, values: Floats, best: float, level: float) -> float:
+    """The ratio, going away from the best, at which the likelihood falls to a level; between points in proportion."""
+    below = np.flatnonzero(values < level)
+    if not len(below):
+        return float(ratios[-1])
+    end = int(below[0])
+    if end == 0:
+        return best
+    part = (values[end - 1] - level) / (values[end - 1] - values[end])
+    return float(np.exp(np.log(ratios[end - 1]) + part * np.log(ratios[end] / ratios[end - 1])))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """`exposed`: absolute bin per host; `member`: the hosts of the slice, exposed or not."""
+    """`exposed`: absolute bin per host; `member`: the hosts of the slice, exposed or not; `counted`: its own strip."""
 
     name: str
     view: View
     exposed: Ints
     member: Mask
     fit: Fit
+    counted: Strip3 | None = None
 
     @property
     def dispersion(self) -> float:
@@ -100,7 +122,7 @@ class Candidate:
     @cached_property
     def own_strip(self) -> Strip:
         """The counts behind the fit as it was found."""
-        return self.strip()
+        return Strip(*self.counted) if self.counted else self.strip()
 
     @cached_property
     def control_level(self) -> float:
@@ -120,4 +142,4 @@ class Candidate:
 
     def narrowed(self, member: Mask, fit: Fit) -> "Candidate":
         """The same exposure on fewer hosts."""
-        return replace(self, member=member, fit=fit)
+        return replace(self, member=member, fit=fit, counted=None)

@@ -7,19 +7,11 @@ import numpy as np
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.events import Ints
 from incidents.correlation.fleet import Fleet
-from incidents.correlation.scan import Fit, scan_exposure
+from incidents.correlation.scan import Fit, scan_table
 from incidents.correlation.settings import Settings
 from incidents.correlation.slices import Slices, all_slices, members
-from incidents.correlation.view import FAR, View
-
-
-def fits_of(view: View, exposed: Ints, slices: Slices, settings: Settings, *, alone: bool = False) -> list[Fit]:
-    """The fits of an exposure and of its slices, best first; `alone`: of the slices without any deploy."""
-    delays = (0,) if alone else settings.delays
-    fits = scan_exposure(view, exposed, slices, delays=delays, settings=settings, lagging=not alone)
-    narrow = _too_narrow(slices, exposed, settings)
-    kept = [fit for fit in fits if fit.slice_ not in narrow and (fit.slice_ or not alone)]
-    return sorted(kept, key=lambda fit: -fit.score)
+from incidents.correlation.tables import tabulate
+from incidents.correlation.view import FAR
 
 
 def _too_narrow(slices: Slices, exposed: Ints, settings: Settings) -> set[tuple[tuple[str, str], ...]]:
@@ -43,7 +35,8 @@ def _second_attribute(candidate: Candidate, fleet: Fleet, settings: Settings) ->
     fit = candidate.fit
     slices = all_slices(fleet, settings, within=candidate.member, apart_from=fit.slice_)
     view, exposed = candidate.view, candidate.exposed
-    found = scan_exposure(view, exposed, slices, delays=(fit.delay,), settings=settings, lagging=False)
+    table = tabulate(view, exposed, slices, delays=(fit.delay,), groups=(fit.group,))
+    found = scan_table(table, view, slices, at=(fit.group, fit.delay, fit.look_back), settings=settings)
     narrow = _too_narrow(slices, exposed, settings)
     finer = [f for f in found if len(f.slice_) > len(fit.slice_) and f.slice_ not in narrow]
     best = max(finer, key=lambda f: f.score, default=None)

@@ -1,6 +1,5 @@
 """The one door: facts go in, `tick(now)` says what is going wrong, and why."""
 
-import heapq
 import math
 from collections.abc import Mapping
 
@@ -14,11 +13,12 @@ from incidents.correlation.facts import HARD, Crash, Deploy, Evidence, HostDeplo
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.ledger import Ledger
 from incidents.correlation.novelty import Novelty
-from incidents.correlation.scene import Scene
+from incidents.correlation.scene import ALONE, Scene
 from incidents.correlation.settings import Settings
 from incidents.correlation.standing import Standing, standings
 from incidents.correlation.verdict import Board
 from incidents.correlation.wording import suspect
+from incidents.correlation.workbench import Workbench
 
 FORGET_EVERY_BINS = 30
 
@@ -37,10 +37,10 @@ class Correlator:
         )
         self._baseline = Baseline(self.settings)
         self._ledger = Ledger(self.settings)
+        self._workbench = Workbench(self.settings)
         self._exposures: dict[str, Exposure] = {}
         self._evidence: list[Evidence] = []
-        self._unknown: list[tuple[float, float, int, Crash]] = []  # not received yet
-        self._arrivals = 0
+        self._arrived: list[Crash] = []  # since the last tick, or not received yet
         self._forgotten_at = 0
 
     def set_host(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -69,8 +69,7 @@ class Correlator:
 
     def add_crash(self, crash: Crash) -> None:
         """A crash; it plays no part before its `received_at`."""
-        self._arrivals += 1
-        heapq.heappush(self._unknown, (crash.received_at, crash.at, self._arrivals, crash))
+        self._arrived.append(crash)
 
     def add_evidence(self, host: str, at: float, kind: str, text: str) -> None:
         """What a host said itself, such as an I/O error of a loop device or an image found changed."""
@@ -79,13 +78,14 @@ class Correlator:
 
     def tick(self, now: float) -> Board:
         """What stands as of `now`, by what was known by then."""
-        end_bin = math.ceil(now / self.settings.bin_seconds)
+        end_bin = self._end_bin(now)
         self._admit(now)
         shape = (len(self._fleet.hosts), len(self._fleet.stacks) + 1)
         gone = self._ledger.explained(shape[0])
         self._baseline.absorb(self._store, end_bin=end_bin, shape=shape, gone=gone)
+        self._workbench.prepare(self._fleet, end_bin=end_bin)
         self._forget(now, end_bin)
-        scene = self._scene(now, end_bin)
+        scene = self.scene(now)
         return self._board(scene) if shape[0] else Board(now, (), (), (), ())
 
     def standings(self, now: float) -> tuple[Standing, ...]:
@@ -104,7 +104,7 @@ class Correlator:
             keep_deploys(scene, explanations)
             pending = blame_deploy(scene, explanations)
             if scene.ledger.pages:
-                scene = self._scene(scene.now, scene.end_bin)
+                scene = self.scene(scene.now)
                 groups = weigh_groups(scene)
             pending |= blame_rivals(scene, self._unnamed(explanations), groups, suspects)
             scene.ledger.forget_waiting(pending)
@@ -113,24 +113,28 @@ class Correlator:
         verdicts = tuple(entry.verdict for entry in scene.ledger.open_entries())
         return Board(scene.now, verdicts, suspects, pages, updates)
 
-    def _scene(self, now: float, end_bin: int) -> Scene:
-        """The fleet as of now, without what the verdicts of this moment explain."""
+    def scene(self, now: float) -> Scene:
+        """The fleet and its last hours as of now, without what the verdicts of this moment explain."""
         return Scene(
-            now, end_bin, self.settings, self._fleet, self._store, self._baseline, self._ledger, self._exposures,
-            self._evidence,
+            now, self._end_bin(now), self.settings, self._fleet, self._store, self._baseline, self._ledger,
+            self._exposures, self._evidence, self._workbench,
         )  # fmt: skip
+
+    def _end_bin(self, now: float) -> int:
+        return math.ceil(now / self.settings.bin_seconds)
 
     def _unnamed(self, explanations: list[Explanation]) -> list[Explanation]:
         return [e for e in explanations if not self._ledger.is_open(("deploy", e.deploy))]
 
     def _admit(self, now: float) -> None:
         """Takes in, in order of their own time, the crashes received by now."""
-        known: list[tuple[float, int, Crash]] = []
-        while self._unknown and self._unknown[0][0] <= now:
-            _, at, arrival, crash = heapq.heappop(self._unknown)
-            known.append((min(at, crash.received_at), arrival, crash))
-        for at, _, crash in sorted(known, key=lambda item: item[:2]):
-            self._admit_crash(crash, at)
+        known = [crash for crash in self._arrived if crash.received_at <= now]
+        if len(known) < len(self._arrived):
+            self._arrived = [crash for crash in self._arrived if crash.received_at > now]
+        else:
+            self._arrived = []
+        for crash in sorted(known, key=_own_time):
+            self._admit_crash(crash, _own_time(crash))
 
     def _admit_crash(self, crash: Crash, at: float) -> None:
         host, app = self._fleet.see_host(crash.host), self._fleet.apps.number(crash.app)
@@ -155,3 +159,8 @@ class Correlator:
             if not self._ledger.is_open(("deploy", name)):
                 del self._exposures[name]
                 self._ledger.noisy.discard(name)
+        self._workbench.forget({ALONE, *self._exposures})
+
+
+def _own_time(crash: Crash) -> float:
+    return min(crash.at, crash.received_at)

@@ -8,6 +8,8 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Row = tuple[int, int, int, int, int]
+COLUMNS = 5
 
 
 def sums(cells: Ints, weights: Floats, size: int) -> Floats:
@@ -27,46 +29,85 @@ class Events:
     kind: Ints
     weight: Floats
 
-    def where(self, mask: Mask) -> "Events":
-        """Only the rows of the mask."""
+    def __len__(self) -> int:
+        return len(self.bin)
+
+    def where(self, chosen: Mask | Ints) -> "Events":
+        """Only the rows of the mask, or those with these places."""
+        place = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
         return Events(
-            self.bin[mask], self.host[mask], self.app[mask], self.stack[mask], self.kind[mask], self.weight[mask]
+            self.bin[place], self.host[place], self.app[place], self.stack[place], self.kind[place], self.weight[place]
         )
+
+    def since(self, place: int) -> "Events":
+        """The rows from a place on, without a copy."""
+        return Events(
+            self.bin[place:], self.host[place:], self.app[place:], self.stack[place:], self.kind[place:],
+            self.weight[place:],
+        )  # fmt: skip
 
 
 class EventStore:
-    """Appends in amortised constant time, in any order of time; drops what is too old."""
+    """Appends in amortised constant time, in any order of time; drops what is too old.
+
+    `dropped` counts the rows that went before those that are kept, so that a reader knows where it was.
+    """
 
     def __init__(self) -> None:
-        self._numbers = np.zeros((5, 1024), dtype=np.int64)
+        self._numbers = np.zeros((COLUMNS, 1024), dtype=np.int64)
+        self._latest = np.zeros(1024, dtype=np.int64)  # the newest bin of all rows so far
         self._weights = np.zeros(1024)
         self._size = 0
+        self._rows: list[Row] = []
+        self._row_weights: list[float] = []
+        self.dropped = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self._size + len(self._rows)
 
-    def add(self, row: tuple[int, int, int, int, int], weight: float) -> None:
+    def add(self, row: Row, weight: float) -> None:
         """Adds one event: (bin, host, app, stack, kind class)."""
-        if self._size == len(self._weights):
-            self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)], axis=1)
-            self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
-        self._numbers[:, self._size] = row
-        self._weights[self._size] = weight
-        self._size += 1
+        self._rows.append(row)
+        self._row_weights.append(weight)
 
     def all(self) -> Events:
         """Everything that is kept."""
+        self._write()
         numbers = self._numbers[:, : self._size]
         return Events(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], self._weights[: self._size])
 
+    def place_of(self, first_bin: int) -> int:
+        """A place before which there are only events of earlier bins."""
+        self._write()
+        return int(np.searchsorted(self._latest[: self._size], first_bin))
+
     def between(self, first_bin: int, end_bin: int) -> Events:
         """The events of bins first_bin (included) to end_bin (not)."""
-        events = self.all()
+        events = self.all().since(self.place_of(first_bin))
         return events.where((events.bin >= first_bin) & (events.bin < end_bin))
 
     def forget_before(self, first_bin: int) -> None:
-        """Drops the events of earlier bins."""
-        keep = np.flatnonzero(self._numbers[0, : self._size] >= first_bin)
-        self._numbers[:, : len(keep)] = self._numbers[:, keep]
-        self._weights[: len(keep)] = self._weights[keep]
-        self._size = len(keep)
+        """Drops the oldest rows, as long as they are of earlier bins."""
+        place = self.place_of(first_bin)
+        rest = self._size - place
+        self._numbers[:, :rest] = self._numbers[:, place : self._size].copy()
+        self._latest[:rest] = self._latest[place : self._size].copy()
+        self._weights[:rest] = self._weights[place : self._size].copy()
+        self._size = rest
+        self.dropped += place
+
+    def _write(self) -> None:
+        """Moves what was added into the arrays."""
+        if not self._rows:
+            return
+        new, end = len(self._rows), self._size + len(self._rows)
+        while end > len(self._weights):
+            self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)], axis=1)
+            self._latest = np.concatenate([self._latest, np.zeros_like(self._latest)])
+            self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+        self._numbers[:, self._size : end] = np.array(self._rows, dtype=np.int64).reshape(new, COLUMNS).T
+        self._weights[self._size : end] = self._row_weights
+        before = self._latest[self._size - 1] if self._size else np.iinfo(np.int64).min
+        newest = np.maximum.accumulate(self._numbers[0, self._size : end])
+        self._latest[self._size : end] = np.maximum(newest, before)
+        self._size, self._rows, self._row_weights = end, [], []

@@ -3,15 +3,17 @@
 from dataclasses import dataclass, replace
 
 from incidents.correlation.candidate import Candidate
-from incidents.correlation.cohorts import fits_of, refine
+from incidents.correlation.cohorts import refine
 from incidents.correlation.direct import Item, direct_evidence, spared
 from incidents.correlation.events import Ints
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.ledger import Key
-from incidents.correlation.scan import Fit
+from incidents.correlation.scan import Fit, Strip3
 from incidents.correlation.scene import Scene
+from incidents.correlation.settings import Settings
 from incidents.correlation.slices import members
 from incidents.correlation.stamps import excuse_late_stamps
+from incidents.correlation.tally import Tally
 from incidents.correlation.vetoes import Finding, Ruling, against_group, breadth, judge, persistence, standing, widest
 
 
@@ -62,18 +64,24 @@ def _weigh_other(scene: Scene, exposure: Exposure, exposed: Ints, *, strongest: 
     rest = weigh_deploy(scene, exposure, exposed)
     if strongest is None or (rest and rest.score >= scene.settings.page_score):
         return rest
-    bold = weigh_deploy(scene, exposure, exposed, whole=True)
-    return bold if bold and bold.score > strongest + scene.settings.blame_moves_score else rest
+    needed = strongest + scene.settings.blame_moves_score
+    bold = weigh_deploy(scene, exposure, exposed, whole=True, least=needed - scene.settings.most_evidence_score)
+    return bold if bold and bold.score > needed else rest
 
 
-def weigh_deploy(scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool = False) -> Explanation | None:
-    """The best candidate of one deploy with its direct evidence, before any test."""
+def weigh_deploy(
+    scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool = False, least: float = 0.0
+) -> Explanation | None:
+    """The best candidate of one deploy with its direct evidence, before any test; None below `least`."""
     deploy = exposure.deploy
-    view = scene.view(stack=deploy.stack if deploy.target == "stack" else None, whole=whole)
-    fits = fits_of(view, exposed, scene.slices, scene.settings)
-    if not fits or fits[0].score < scene.settings.suspect_score / 2:
+    tally, fits = scene.fits(exposure, exposed, whole=whole)
+    if not fits or fits[0].score < max(least, scene.settings.suspect_score / 2):
         return None
-    best = Candidate(deploy.deploy, view, exposed, members(scene.fleet, fits[0].slice_), fits[0])
+    stack = deploy.stack if deploy.target == "stack" else None
+    view = scene.view(stack=stack, whole=whole, reach=_reach(fits, scene.settings))
+    best = Candidate(
+        deploy.deploy, view, exposed, members(scene.fleet, fits[0].slice_), fits[0], counted(tally, fits[0])
+    )
     items = direct_evidence(scene, exposure, best)
     bonus = sum(item.adds for item in items)
     if best.fit.score + bonus >= scene.settings.page_score:
@@ -82,18 +90,34 @@ def weigh_deploy(scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool
     return Explanation(deploy.deploy, best, tuple(fits), (), items, bonus, None, whole)
 
 
+def counted(tally: Tally, fit: Fit) -> Strip3:
+    """The counts behind a fit, from the tables that it was found in."""
+    number = tally.slices.names.index(fit.slice_)
+    return tally.strip(number, fit.group, tally.delays.index(fit.delay), fit.look_back)
+
+
+def _reach(fits: list[Fit], settings: Settings) -> int:
+    """How many bins the tests of these fits look at."""
+    good = [fit.look_back for fit in fits if fit.score >= fits[0].score - settings.rival_reach]
+    return max(good) + settings.lead_bins
+
+
 def weigh_groups(scene: Scene, *, whole: bool = False, apart_from: Key | None = None) -> list[Candidate]:
     """Every slice of the fleet that explains crashes without any deploy, best first."""
-    view = scene.view(whole=whole, apart_from=apart_from)
+    cost, least = scene.settings.slice_cost, scene.settings.suspect_score
+    tally, fits = scene.fits_alone(whole=whole, apart_from=apart_from)
+    good = [fit for fit in fits if fit.score - cost >= least]
+    if not good:
+        return []
+    view = scene.view(whole=whole, apart_from=apart_from, reach=max(fit.look_back for fit in good))
     exposed = widest(view)
-    cost = scene.settings.slice_cost
-    found = []
-    for fit in fits_of(view, exposed, scene.slices, scene.settings, alone=True):
-        if fit.score - cost >= scene.settings.suspect_score:
-            member = members(scene.fleet, fit.slice_)
-            paid = replace(fit, score=fit.score - cost)
-            found.append(Candidate("=".join(fit.slice_[0]), view, exposed, member, paid))
-    return found
+    return [
+        Candidate(
+            "=".join(fit.slice_[0]), view, exposed, members(scene.fleet, fit.slice_),
+            replace(fit, score=fit.score - cost), counted(tally, fit),
+        )
+        for fit in good
+    ]  # fmt: skip
 
 
 def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidate]) -> Explanation:

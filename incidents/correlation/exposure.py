@@ -12,8 +12,11 @@ class Exposure:
 
     def __init__(self, deploy: Deploy) -> None:
         self.deploy = deploy
-        self._at: dict[int, float] = {}
         self.outcomes: dict[int, str] = {}
+        self._at = np.full(0, np.inf)
+        self._bins: Ints = np.zeros(0, dtype=np.int64)
+        self._changed, self._until = True, -np.inf
+        self._ahead = False  # whether some of it lies in the future
 
     def touch(self, host: int, host_deploy: HostDeploy) -> None:
         """Takes in what happened on one host; the first touch counts."""
@@ -21,24 +24,36 @@ class Exposure:
             self.outcomes[host] = host_deploy.outcome
         if host_deploy.outcome in EXPOSING:
             at = host_deploy.at if host_deploy.started_at is None else min(host_deploy.started_at, host_deploy.at)
-            self._at[host] = min(at, self._at.get(host, at))
+            self._grow(host + 1)
+            if at < self._at[host]:
+                self._at[host], self._changed = at, True
 
     def bins(self, hosts: int, bin_seconds: float, *, until: float) -> Ints:
-        """The bin of each host's exposure; FAR where there is none yet."""
-        table = np.full(hosts, FAR, dtype=np.int64)
-        touched = [(host, at) for host, at in self._at.items() if at <= until]
-        for host, at in touched:
-            table[host] = int(at // bin_seconds)
-        return table
+        """The bin of each host's exposure; FAR where there is none yet. Not to be written to."""
+        if self._changed or self._ahead or len(self._bins) != hosts or until < self._until:
+            self._grow(hosts)
+            known = self._at <= until
+            self._ahead = bool((np.isfinite(self._at) & ~known).any())
+            self._bins = np.full(hosts, FAR, dtype=np.int64)
+            self._bins[known[:hosts]] = self._at[:hosts][known[:hosts]] // bin_seconds
+            self._changed, self._until = False, until
+        return self._bins
 
     def last_at(self, until: float) -> float | None:
         """When it last touched a host."""
-        return max((at for at in self._at.values() if at <= until), default=None)
+        known = self._at[self._at <= until]
+        return float(known.max()) if len(known) else None
 
     def over(self, oldest_at: float) -> bool:
         """Whether neither the deploy nor any touch is younger than this."""
-        return max([self.deploy.at, *self._at.values()]) < oldest_at
+        last_at = self.last_at(np.finfo(float).max)
+        return max(self.deploy.at, self.deploy.at if last_at is None else last_at) < oldest_at
 
     def hosts_with(self, outcome: str) -> set[int]:
         """The hosts with this outcome."""
         return {host for host, seen in self.outcomes.items() if seen == outcome}
+
+    def _grow(self, hosts: int) -> None:
+        if len(self._at) < hosts:
+            room = max(hosts, 2 * len(self._at))
+            self._at = np.concatenate([self._at, np.full(room - len(self._at), np.inf)])

@@ -48,23 +48,28 @@ class Fleet:
         self._attributes: dict[int, dict[str, str]] = {}
         self._dynos: dict[tuple[int, int], tuple[int, int]] = {}
         self._stack_of_app: dict[int, int] = {}
-        self._tables: tuple[tuple[Attribute, ...], Floats] | None = None
+        self._by_attribute: tuple[Attribute, ...] | None = None
+        self._table = np.zeros((0, 1))  # dynos by host and stack; the first column is: no stack known
 
     def set_host(self, name: str, attributes: Mapping[str, str]) -> None:
         """Adds a host or replaces its attributes."""
         host = self.hosts.number(name)
         if self._attributes.get(host) != attributes:
             self._attributes[host] = dict(attributes)
-            self._tables = None
+            self._by_attribute = None
 
     def set_dynos(self, host: str, app: str, stack: str | None, count: int) -> None:
         """How many dynos of an app run on a host."""
         host_number, app_number = self.hosts.number(host), self.apps.number(app)
         stack_number = -1 if stack is None else self.stacks.number(stack)
         self._stack_of_app[app_number] = stack_number
-        if self._dynos.get((host_number, app_number)) != (stack_number, count):
+        before = self._dynos.get((host_number, app_number))
+        if before != (stack_number, count):
             self._dynos[host_number, app_number] = (stack_number, count)
-            self._tables = None
+            self._grow()
+            if before:
+                self._table[host_number, before[0] + 1] -= before[1]
+            self._table[host_number, stack_number + 1] += count
 
     def see_host(self, name: str) -> int:
         """The number of a host that may be new."""
@@ -86,31 +91,29 @@ class Fleet:
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """All attributes, in order of their names."""
-        return self._built()[0]
+        """All attributes, in order of their names; the same object until one changes."""
+        if self._by_attribute is None:
+            keys = sorted({key for attributes in self._attributes.values() for key in attributes})
+            self._by_attribute = tuple(self._build_attribute(key) for key in keys)
+        return self._by_attribute
 
     @property
     def dynos(self) -> Floats:
         """Dynos per host (row) and stack (column; the last one is: no stack known)."""
-        return self._built()[1]
+        self._grow()
+        table: Floats = np.roll(self._table[: len(self.hosts), : len(self.stacks) + 1], -1, axis=1)
+        return table
 
-    def _built(self) -> tuple[tuple[Attribute, ...], Floats]:
-        if self._tables is None or self._tables[1].shape != (len(self.hosts), len(self.stacks) + 1):
-            self._tables = (self._build_attributes(), self._build_dynos())
-        return self._tables
-
-    def _build_attributes(self) -> tuple[Attribute, ...]:
-        keys = sorted({key for attributes in self._attributes.values() for key in attributes})
-        return tuple(self._build_attribute(key) for key in keys)
+    def _grow(self) -> None:
+        hosts, stacks = self._table.shape
+        if hosts < len(self.hosts) or stacks <= len(self.stacks):
+            room = max(len(self.hosts), 2 * hosts) if hosts < len(self.hosts) else hosts
+            table = np.zeros((room, len(self.stacks) + 1))
+            table[:hosts, :stacks] = self._table
+            self._table = table
 
     def _build_attribute(self, key: str) -> Attribute:
         of_host = [self._attributes.get(host, {}).get(key) for host in range(len(self.hosts))]
         values = sorted({value for value in of_host if value is not None})
         codes = {value: code for code, value in enumerate(values)}
         return Attribute(key, tuple(values), np.array([-1 if v is None else codes[v] for v in of_host], dtype=np.int64))
-
-    def _build_dynos(self) -> Floats:
-        table = np.zeros((len(self.hosts), len(self.stacks) + 1))
-        for (host, _), (stack, count) in self._dynos.items():
-            table[host, stack] += count
-        return table

@@ -14,12 +14,12 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Entry:
-    """A verdict since it was first named; `explains_from` holds the first explained bin of each host."""
+    """A verdict since it was first named; `explains_from` holds the first explained bin of each host (FAR: none)."""
 
     verdict: Verdict
     opened_bin: int
     supported_bin: int
-    explains_from: dict[int, int]
+    explains_from: Ints
     peak: float = 0.0
     closed_bin: int | None = None
 
@@ -49,13 +49,11 @@ class Ledger:
         """First and end bin of what is explained on each host; FAR where nothing is. Perhaps not by deploys."""
         gone = np.full(hosts, FAR, dtype=np.int64), np.full(hosts, FAR, dtype=np.int64)
         for key, entry in self.entries.items():
-            counts = key != apart_from and (deploys or key[0] != "deploy")
-            if counts and entry.explains_from:
-                first, end = np.full(hosts, FAR, dtype=np.int64), np.full(hosts, FAR, dtype=np.int64)
-                numbers = np.fromiter(entry.explains_from, dtype=np.int64)
-                first[numbers] = np.fromiter(entry.explains_from.values(), dtype=np.int64)
-                end[numbers] = FAR - 1 if entry.closed_bin is None else entry.closed_bin
-                gone = hull(gone, (first, end))
+            if key != apart_from and (deploys or key[0] != "deploy"):
+                first = np.full(hosts, FAR, dtype=np.int64)
+                first[: len(entry.explains_from)] = entry.explains_from
+                until = FAR - 1 if entry.closed_bin is None else entry.closed_bin
+                gone = hull(gone, (first, np.where(first < FAR, until, FAR)))
         return gone
 
     def waited(self, key: Key, end_bin: int) -> int:
@@ -73,7 +71,7 @@ class Ledger:
         now: float,
         end_bin: int,
         suspects: tuple[Suspect, ...],
-        explains_from: dict[int, int],
+        explains_from: Ints,
     ) -> None:
         """Opens a verdict, or keeps it up to date; sends a page or an update where one is due."""
         entry = self.entries.get(verdict.key)

@@ -1,6 +1,7 @@
 """The explanations without a deploy: one host, the whole fleet, one app."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,22 +48,36 @@ def spiking_hosts(view: View, settings: Settings) -> list[HostSpike]:
     """Hosts whose breadth of crashes (all, or fatal signals) is out of line, and not of a moment only."""
     found: dict[int, HostSpike] = {}
     for group in (ALL_KINDS, HARD):
-        for window in settings.host_windows:
-            for spike in _spikes(view, group, window, settings):
+        for window, seen in zip(settings.host_windows, _seen(view, group, settings), strict=True):
+            for spike in _spikes(view, group, window, seen, settings):
                 known = found.get(spike.host)
                 if known is None or spike.chance < known.chance:
                     found[spike.host] = spike
     return sorted(found.values(), key=lambda spike: spike.chance)
 
 
-def _spikes(view: View, group: int, window: int, settings: Settings) -> list[HostSpike]:
-    hosts = len(view.gone_from)
-    recent = (view.time >= view.length - window) & view.of_group(group)
-    seen = sums(view.events.host[recent], view.events.weight[recent], hosts)
-    due = _due(view.expected[group], seen, window)
-    limit = settings.host_chance / (144 * max(hosts, 1))
-    loud = np.flatnonzero((seen >= settings.host_least_apps + 1) & (seen > 3 * due) & _may_be(seen, due, limit, view))
-    spikes = [_spike(view, int(host), recent, float(due[host]), group, window, settings) for host in loud]
+def _seen(view: View, group: int, settings: Settings) -> Floats:
+    """Weighted crashes of each host by [window, host]."""
+    windows, hosts = np.array(settings.host_windows), len(view.gone_from)
+    shortest = np.searchsorted(windows, view.length - view.time)
+    use = (shortest < len(windows)) & view.of_group(group)
+    cell = shortest[use] * hosts + view.events.host[use]
+    seen: Floats = sums(cell, view.events.weight[use], len(windows) * hosts).reshape(-1, hosts).cumsum(axis=0)
+    return seen
+
+
+def _spikes(view: View, group: int, window: int, seen: Floats, settings: Settings) -> list[HostSpike]:
+    many = np.flatnonzero(seen >= settings.host_least_apps + 1)
+    if not len(many):
+        return []
+    due, limit = _due(view.expected[group], seen, window, many), settings.host_chance / (144 * max(len(seen), 1))
+    loud = (seen[many] > 3 * due) & _may_be(seen[many], due, limit, view)
+    recent = (view.time >= view.length - window) & view.of_group(group) if loud.any() else None
+    spikes = [
+        _spike(view, int(many[place]), recent, float(due[place]), group, window, settings)
+        for place in np.flatnonzero(loud)
+        if recent is not None
+    ]
     return [spike for spike in spikes if spike and spike.chance < limit]
 
 
@@ -74,11 +89,11 @@ def _may_be(seen: Floats, due: Floats, limit: float, view: View) -> Mask:
     return near
 
 
-def _due(expected: Floats, seen: Floats, window: int) -> Floats:
-    """Expected crashes of each host: by its own past, or by its share of what the other hosts show now."""
-    share = expected / max(float(expected.sum()), 1e-12)
-    by_fleet = share / np.maximum(1 - share, 1e-9) * (seen.sum() - seen)
-    due: Floats = np.maximum(expected * window, by_fleet)
+def _due(expected: Floats, seen: Floats, window: int, hosts: Ints) -> Floats:
+    """Expected crashes of some hosts: by their own past, or by their share of what the other hosts show now."""
+    share = expected[hosts] / max(float(expected.sum()), 1e-12)
+    by_fleet = share / np.maximum(1 - share, 1e-9) * (seen.sum() - seen[hosts])
+    due: Floats = np.maximum(expected[hosts] * window, by_fleet)
     return due
 
 
@@ -123,9 +138,8 @@ def _log_mass(k: int, mean: float, dispersion: float) -> float:
     return ways - size * math.log(dispersion) + k * math.log(1 - 1 / dispersion)
 
 
-def fleet_rise(view: View, settings: Settings) -> FleetRise | None:
-    """A rise of the whole fleet that outlives its worst three bins."""
-    per_bin = sums(view.time, view.events.weight, view.length)
+def fleet_rise(per_bin: Floats, settings: Settings) -> FleetRise | None:
+    """A rise of the whole fleet (crashes of each bin) that outlives its worst three bins."""
     recent, past = per_bin[-settings.fleet_bins :], _past(per_bin, settings)
     if len(past) < settings.least_history_bins:
         return None
@@ -168,22 +182,25 @@ def excess(seen: float, due: float) -> float:
     return seen * math.log(seen / due) - (seen - due) if seen > due > 0 else 0.0
 
 
-def looping_apps(view: View, settings: Settings) -> list[AppLoop]:
-    """Apps that are new on many hosts at once and make up much of what is new."""
-    recent = view.time >= view.length - settings.novelty_bins
-    if not recent.any():
+def looping_apps(recent: View, earlier: Callable[[], View], settings: Settings) -> list[AppLoop]:
+    """Apps that are new on many hosts at once and make up much of what is new; `earlier` reaches further back."""
+    now = recent.time >= recent.length - settings.novelty_bins
+    counts = np.bincount(recent.events.app[now]) if now.any() else np.zeros(0)
+    loud = np.flatnonzero((counts >= settings.app_hosts) & (counts > settings.app_share * max(counts.sum(), 1)))
+    if not len(loud):
         return []
-    counts = np.bincount(view.events.app[recent])
-    before = np.bincount(view.events.app[~recent], minlength=len(counts))[: len(counts)]
-    usual: Ints = before / max(int((~recent).sum()), 1) * recent.sum()
-    share = counts / recent.sum()
+    usual = _usual(earlier(), len(counts), float(counts.sum()), settings)
     loops = []
-    for app in np.flatnonzero((counts >= settings.app_hosts) & (share > settings.app_share)):
-        hosts = len(np.unique(view.events.host[recent & (view.events.app == app)]))
-        ratio = float(counts[app] / max(float(usual[app]), 0.5))
-        if (
-            hosts >= settings.app_hosts
-            and excess(float(counts[app]), max(float(usual[app]), 0.5)) > settings.page_score
-        ):
-            loops.append(AppLoop(int(app), hosts, float(share[app]), ratio))
+    for app in loud:
+        hosts = len(np.unique(recent.events.host[now & (recent.events.app == app)]))
+        due = max(float(usual[app]), 0.5)
+        if hosts >= settings.app_hosts and excess(float(counts[app]), due) > settings.page_score:
+            loops.append(AppLoop(int(app), hosts, float(counts[app] / counts.sum()), float(counts[app]) / due))
     return loops
+
+
+def _usual(view: View, apps: int, news: float, settings: Settings) -> Floats:
+    """How many of so much news were of each app before."""
+    before = view.events.app[view.time < view.length - settings.novelty_bins]
+    usual: Floats = np.bincount(before, minlength=apps)[:apps] / max(len(before), 1) * news
+    return usual

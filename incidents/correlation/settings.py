@@ -30,6 +30,7 @@ class Settings:
     baseline_half_life_bins: float = 1440.0
     most_dispersion: float = 4.0
     least_history_bins: int = 30
+    expectation_bins: int = 30  # how long an expectation is used before it is renewed
 
     # A deploy is paged from here on, and only if it survives the vetoes.
     page_score: float = 11.0

@@ -18,6 +18,7 @@ class Suspect:
     blamed: bool
     for_: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    probability: float = 0.0  # that this deploy is to blame, among all that could be
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Verdict:
     controls: int = 0
     for_: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    probability: float = 0.0  # of the cause at the moment of its page
 
     @property
     def key(self) -> tuple[str, str]:

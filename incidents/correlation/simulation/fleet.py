@@ -1,94 +1,83 @@
-"""A made-up fleet: hosts whose attributes hang together, dynos of apps of uneven popularity, their crashes."""
+"""A made-up fleet: hosts whose attributes hang together, dynos of apps of uneven popularity."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from incidents.correlation.events import Floats, Ints, Mask
+
 STACKS = ("cedar-14", "heroku-16")
-FATAL = (("SIGSEGV", 139), ("SIGABRT", 134), ("SIGBUS", 135))
+FIRST_STACK_SHARE = 60  # of 100 apps
+DYNOS_A_HOST = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """A host with its dynos: {app number: count}."""
+class Fleet:
+    """`attributes[key][host]` is a value; a row is one app on one host, rows in order of hosts."""
 
-    name: str
-    attributes: dict[str, str]
-    dynos: dict[int, int]
+    names: tuple[str, ...]
+    attributes: dict[str, tuple[str, ...]]
+    row_host: Ints
+    row_app: Ints
+    row_dynos: Ints
+    temper: Floats  # per app: how much more or less often it crashes than most
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def having(self, cohort: dict[str, str]) -> Mask:
+        """The hosts with these attributes."""
+        mask = np.ones(len(self), dtype=bool)
+        for key, value in cohort.items():
+            mask &= np.array(self.attributes[key]) == value
+        return mask
+
+    def rows_of(self, stack: str | None) -> Mask:
+        """The rows of one stack, or all."""
+        return np.ones(len(self.row_app), dtype=bool) if stack is None else stack_numbers(self.row_app) == _place(stack)
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """A crash in minutes since the start."""
+def make_fleet(chance: np.random.Generator, hosts: int, dynos: int = DYNOS_A_HOST) -> Fleet:
+    """Tools and kernel follow from when a host was provisioned; zone and type do not."""
+    provisioned = chance.choice(["old", "mid", "new"], hosts, p=[0.45, 0.3, 0.25])
+    later = chance.random(hosts)
+    tools = np.select([provisioned == "old", provisioned == "new", later < 0.5], ["t1", "t3", "t1"], "t2")
+    usual = np.select([provisioned == "old", provisioned == "mid"], ["k1", "k2"], "k3")
+    kernel = np.where(chance.random(hosts) < 0.8, usual, "k4")
+    attributes = {
+        "provisioned": _texts(provisioned),
+        "tools": _texts(tools),
+        "kernel": _texts(kernel),
+        "zone": _texts(chance.choice(list("abcd"), hosts)),
+        "itype": _texts(chance.choice(["x1", "x2", "x3"], hosts, p=[0.5, 0.3, 0.2])),
+    }
+    names = tuple(f"h{number:05d}" for number in range(hosts))
+    return Fleet(names, attributes, *_place_dynos(chance, hosts, dynos))
 
-    minute: float
-    host: int
-    app: int
-    fatal: bool
-    killed: bool = False
 
-
-def make_hosts(chance: np.random.Generator, hosts: int, dynos: int) -> list[Host]:
-    """Tools depend on when a host was provisioned; zones and kernels are independent of it."""
+def _place_dynos(chance: np.random.Generator, hosts: int, dynos: int) -> tuple[Ints, Ints, Ints, Floats]:
+    """Dynos drawn by Zipf-like popularity; how many of which app on which host, and the tempers of the apps."""
     apps = 6 * hosts + 100
     popularity = 1.0 / np.arange(1, apps + 1) ** 0.8
-    popularity /= popularity.sum()
-    made = []
-    for number in range(hosts):
-        age = chance.choice(["old", "mid", "new"], p=[0.45, 0.3, 0.25])
-        tools = {"old": "1.9", "mid": str(chance.choice(["1.9", "2.0"])), "new": "2.1"}[str(age)]
-        attributes = {
-            "provisioned": str(age),
-            "tools": tools,
-            "zone": str(chance.choice(list("abcd"))),
-            "kernel": str(chance.choice(["k1", "k2", "k3"], p=[0.5, 0.3, 0.2])),
-        }
-        count = max(3, int(chance.normal(dynos, dynos / 6)))
-        drawn, counts = np.unique(chance.choice(apps, size=count, p=popularity), return_counts=True)
-        made.append(Host(f"h{number:05d}", attributes, {int(a): int(c) for a, c in zip(drawn, counts, strict=True)}))
-    return made
+    counts = np.maximum(3, chance.normal(dynos, dynos / 6, hosts)).astype(np.int64)
+    drawn = chance.choice(apps, size=int(counts.sum()), p=popularity / popularity.sum())
+    cell, number = np.unique(np.repeat(np.arange(hosts), counts) * apps + drawn, return_counts=True)
+    return cell // apps, cell % apps, number.astype(np.int64), chance.gamma(0.5, 2.0, apps)
+
+
+def stack_numbers(apps: Ints) -> Ints:
+    """The stack of each app, the same in every fleet."""
+    return np.where((apps * 2654435761) % 100 < FIRST_STACK_SHARE, 0, 1).astype(np.int64)
 
 
 def stack_of(app: int) -> str:
-    """The stack of an app, the same in every fleet."""
-    return STACKS[0] if (app * 2654435761) % 100 < 60 else STACKS[1]
+    """The stack of one app."""
+    return STACKS[int(stack_numbers(np.array([app]))[0])]
 
 
-def usual_crashes(chance: np.random.Generator, hosts: list[Host], minutes: int, rate: float) -> list[Crash]:
-    """Unruly everyday crashes: apps differ, loops come and go, now and then a host or an hour has a bad moment."""
-    crashes: list[Crash] = []
-    hour = 1.0 + 0.3 * np.sin(2 * np.pi * (np.arange(minutes) / 1440.0 + chance.random()))
-    temper: dict[int, float] = {}
-    for number, host in enumerate(hosts):
-        for app, count in host.dynos.items():
-            if app not in temper:
-                temper[app] = float(chance.gamma(0.4, 2.5))
-            for minute in _moments(chance, minutes, rate * count * temper[app] * float(hour.mean())):
-                crashes += _maybe_loop(chance, minute, number, app, minutes)
-        for minute in _moments(chance, minutes, 1.0 / (20 * 1440)):
-            crashes += host_blip(chance, minute, number, host)
-    return crashes
+def _place(stack: str) -> int:
+    return STACKS.index(stack)
 
 
-def _moments(chance: np.random.Generator, minutes: int, rate: float) -> list[float]:
-    return [float(x) for x in chance.uniform(0, minutes, chance.poisson(rate * minutes))]
-
-
-def _maybe_loop(chance: np.random.Generator, minute: float, host: int, app: int, minutes: int) -> list[Crash]:
-    again = int(chance.integers(5, 60)) if chance.random() < 0.03 else 1
-    times = minute + np.concatenate([[0.0], chance.exponential(1.0, again - 1).cumsum()])
-    return [one_crash(chance, float(t), host, app, fatal=0.2) for t in times if t < minutes]
-
-
-def host_blip(chance: np.random.Generator, minute: float, number: int, host: Host) -> list[Crash]:
-    """A moment in which many apps of one host die, as when its network goes away."""
-    return [
-        one_crash(chance, minute + float(chance.random()), number, app, fatal=0.2)
-        for app in host.dynos
-        if chance.random() < 0.5
-    ]
-
-
-def one_crash(chance: np.random.Generator, minute: float, host: int, app: int, *, fatal: float) -> Crash:
-    """A crash that is fatal with this probability."""
-    return Crash(minute, host, app, bool(chance.random() < fatal), bool(chance.random() < 0.08))
+def _texts(values: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)

@@ -1,225 +1,208 @@
 """What goes wrong, and when: each scenario adds deploys and crashes to a fleet, and knows the truth."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from incidents.correlation.simulation.fleet import STACKS, Crash, Host, host_blip, one_crash, stack_of
-
-TARGETS = ("stack", "agent", "kernel", "config")
-
-
-@dataclass(slots=True)
-class Rollout:
-    """A deploy with the minute at which it touched each host."""
-
-    name: str
-    minute: float
-    target: str
-    stack: str | None
-    touched: dict[int, float]
-    kind: str = "upgrade"
+from incidents.correlation.events import Mask
+from incidents.correlation.simulation.everyday import app_loop, blip
+from incidents.correlation.simulation.rollouts import NEVER
+from incidents.correlation.simulation.story import WARM_MINUTES, Story
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What should be named. `damaged`: minute of the damage per host."""
-
-    verdict: str | None = None
-    subject: str | None = None
-    onset: float | None = None
-    cohort: dict[str, str] = field(default_factory=dict)
-    damaged: dict[int, float] = field(default_factory=dict)
+def _begin(story: Story) -> float:
+    return WARM_MINUTES + float(story.chance.uniform(5, 25))
 
 
-@dataclass(slots=True)
-class Story:
-    """A fleet whose story is being written."""
-
-    chance: np.random.Generator
-    hosts: list[Host]
-    minutes: int
-    rollouts: list[Rollout] = field(default_factory=list)
-    crashes: list[Crash] = field(default_factory=list)
-    hazard: float = 0.02  # crashes per dyno and minute on a damaged host
-    truth: Truth = field(default_factory=Truth)
-
-    def roll_out(self, minute: float, *, target: str | None = None, pace: float | None = None) -> Rollout:
-        """A deploy that reaches every host, in random, zone or name order."""
-        target = target or str(self.chance.choice(TARGETS))
-        stack = str(self.chance.choice(STACKS)) if target == "stack" else None
-        order = self.chance.permutation(len(self.hosts))
-        how = self.chance.random()
-        if how < 0.25:
-            order = np.array(sorted(order, key=lambda number: self.hosts[number].attributes["zone"]))
-        elif how < 0.4:
-            order = np.arange(len(self.hosts))
-        pace = pace or float(self.chance.uniform(20, 120)) / len(self.hosts)
-        times = minute + self.chance.exponential(pace, len(order)).cumsum()
-        touched = {int(h): float(t) for h, t in zip(order, times, strict=True) if t < self.minutes}
-        rollout = Rollout(f"d{len(self.rollouts)}", minute, target, stack, touched)
-        self.rollouts.append(rollout)
-        if self.chance.random() < 0.3:
-            self._restart(rollout)
-        return rollout
-
-    def _restart(self, rollout: Rollout) -> None:
-        """Some deploys restart dynos; a few of them die in the first two minutes."""
-        for number, minute in rollout.touched.items():
-            for app in self.hosts[number].dynos:
-                if self.chance.random() < 0.02 and rollout.stack in {None, stack_of(app)}:
-                    late = minute + float(self.chance.uniform(0, 2))
-                    self.crashes.append(one_crash(self.chance, late, number, app, fatal=0.1))
-
-    def damage(self, rollout: Rollout, hurt: dict[int, float], *, delay: tuple[float, float] = (0, 0)) -> float:
-        """Dynos on these hosts begin to die, of fatal signals mostly; returns the first such minute."""
-        first = np.inf
-        for number, minute in hurt.items():
-            start = minute + float(self.chance.uniform(*delay))
-            for app, count in self.hosts[number].dynos.items():
-                if rollout.stack in {None, stack_of(app)}:
-                    first = min(first, self._die(number, app, start, self.hazard * count))
-        return float(first)
-
-    def _die(self, host: int, app: int, start: float, rate: float) -> float:
-        times = start + self.chance.exponential(1 / rate, 80).cumsum()
-        times = times[times < self.minutes]
-        self.crashes += [one_crash(self.chance, float(t), host, app, fatal=0.75) for t in times]
-        return float(times[0]) if len(times) else np.inf
-
-    def blame(self, rollout: Rollout, hurt: dict[int, float], onset: float, cohort: dict[str, str]) -> None:
-        """Writes down the truth."""
-        self.truth = Truth("deploy", rollout.name, onset, cohort, hurt)
+def _some_cohort(story: Story, reach: float = 0.08) -> dict[str, str]:
+    """An attribute value that a fair part of the hosts have, but not most."""
+    shares = {
+        (key, value): values.count(value) / len(values)
+        for key, values in story.fleet.attributes.items()
+        for value in sorted(set(values))
+    }
+    fair = [pair for pair, share in shares.items() if reach <= share <= 0.6 and share * len(story.fleet) >= 4]
+    key, value = fair[int(story.chance.integers(len(fair)))]
+    return {key: value}
 
 
 def quiet(story: Story) -> None:
     """Nothing but everyday life."""
 
 
+def restarts(story: Story) -> None:
+    """Nothing is wrong, but every deploy restarts dynos, and some of them die."""
+    for rollout in story.rollouts:
+        story.restart(rollout, share=float(story.chance.uniform(0.01, 0.04)))
+
+
+def surge(story: Story) -> None:
+    """Nothing is wrong, but four times a day everybody's load rises for a few minutes, and crashes with it."""
+    for start in story.chance.uniform(WARM_MINUTES, story.minutes, story.chance.poisson(story.minutes / 360)):
+        _everywhere(story, float(start), float(story.chance.uniform(1, 3)), rate=0.01)
+
+
 def overwritten_image(story: Story) -> None:
-    """A redeploy damages the hosts with old tools; their dynos die as pages are read again."""
-    rollout = story.roll_out(250, target="stack")
+    """A redeploy damages the hosts with old tools, whose dynos die as pages are read again; two others roll."""
+    rollout = story.roll_out(_begin(story), target="stack")
     rollout.kind = "redeploy"
-    story.roll_out(float(story.chance.uniform(235, 265)))
-    _hurt(story, rollout, {"tools": "1.9"}, delay=(0, 15))
+    for _ in range(2):
+        story.roll_out(rollout.minute + float(story.chance.uniform(-15, 15)))
+    story.blame(rollout, {"tools": "t1"}, ripen=10.0)
 
 
 def bad_everywhere(story: Story) -> None:
     """A deploy breaks every host it touches."""
-    _hurt(story, story.roll_out(250), {})
+    story.blame(story.roll_out(_begin(story)))
 
 
 def bad_attribute(story: Story) -> None:
     """A deploy breaks the hosts with one attribute."""
-    key = str(story.chance.choice(["zone", "kernel", "tools"]))
-    value = story.hosts[0].attributes[key]
-    _hurt(story, story.roll_out(250), {key: value})
+    story.blame(story.roll_out(_begin(story)), _some_cohort(story))
 
 
 def confounded(story: Story) -> None:
     """Four innocent deploys begin within a quarter of an hour of the guilty one."""
-    guilty = story.roll_out(252)
+    guilty = story.roll_out(WARM_MINUTES + 20)
     for _ in range(4):
-        story.roll_out(252 + float(story.chance.uniform(-12, 12)))
-    _hurt(story, guilty, {})
+        story.roll_out(guilty.minute + float(story.chance.uniform(-15, 15)))
+    story.blame(guilty)
 
 
 def delayed(story: Story) -> None:
     """The damage shows only after 45 to 90 minutes."""
-    delay = float(story.chance.uniform(45, 90))
-    _hurt(story, story.roll_out(250), {"tools": "1.9"}, delay=(delay - 5, delay + 5))
-
-
-def canary(story: Story) -> None:
-    """A deploy that stops after a few hosts, all of them broken."""
-    rollout = story.roll_out(250, pace=3.0)
-    few = sorted(rollout.touched.items(), key=lambda item: item[1])[: max(4, len(story.hosts) // 50)]
-    rollout.touched = dict(few)
-    _hurt(story, rollout, {})
+    story.truth.recall_minutes = 120
+    story.blame(story.roll_out(_begin(story)), {"tools": "t1"}, delay=float(story.chance.uniform(45, 90)))
 
 
 def weak(story: Story) -> None:
-    """A deploy breaks everything a little."""
-    story.hazard /= 10
-    _hurt(story, story.roll_out(250), {})
+    """A deploy breaks everything a little: two to four times the usual breadth."""
+    story.truth.recall_minutes = 120
+    story.hazard *= float(story.chance.uniform(0.0015, 0.0045)) / story.hazard
+    story.blame(story.roll_out(_begin(story)))
 
 
-def app_loop(story: Story) -> None:
+def canary(story: Story) -> None:
+    """A deploy to two of a hundred hosts, all of them broken."""
+    few = story.chance.choice(len(story.fleet), max(4, len(story.fleet) // 50), replace=False)
+    part = np.isin(np.arange(len(story.fleet)), few)
+    story.hazard = max(story.hazard, 0.015)
+    story.blame(story.roll_out(_begin(story), part=part, lasts=10))
+
+
+def app_loops(story: Story) -> None:
     """The new version of a popular app cannot start, wherever it runs."""
-    app = int(story.chance.integers(0, 3))
-    for number, host in enumerate(story.hosts):
-        if app in host.dynos:
-            story._die(number, app, 270, 0.5)  # noqa: SLF001
-    story.truth = Truth("app", f"app-{app}", 270.0)
+    start, app = _begin(story) + 10, int(story.chance.integers(3))
+    story.roll_out(start - float(story.chance.uniform(0, 30)))
+    story.parts.append(app_loop(story.chance, story.fleet, app, start, story.minutes))
+    story.truth.verdict, story.truth.subject, story.truth.onset = "app", f"app-{app}", start
 
 
 def dependency_outage(story: Story) -> None:
-    """Something that many apps need is away for 25 minutes."""
-    for number, host in enumerate(story.hosts):
-        for app in host.dynos:
-            times = 270 + story.chance.exponential(12.0, 6).cumsum()
-            if app % 3:
-                story.crashes += [one_crash(story.chance, float(t), number, app, fatal=0.1) for t in times if t < 295]
-    story.truth = Truth("fleet", "fleet", 270.0)
+    """Something that many apps need is away for 25 minutes, while deploys roll."""
+    start = _begin(story) + 10
+    for _ in range(2):
+        story.roll_out(start - float(story.chance.uniform(0, 40)))
+    _everywhere(story, start, 25, rate=0.05)
+    story.truth.verdict, story.truth.subject, story.truth.onset = "fleet", "fleet", start
 
 
 def one_bad_host(story: Story) -> None:
-    """One host goes bad by itself."""
-    number = int(story.chance.integers(len(story.hosts)))
-    rollout = Rollout("none", 270, "config", None, {})
-    onset = story.damage(rollout, {number: 270.0})
-    story.truth = Truth("host", story.hosts[number].name, onset)
+    """One host goes bad by itself, while a deploy rolls over it."""
+    start, number = _begin(story) + 10, int(story.chance.integers(len(story.fleet)))
+    story.roll_out(start - float(story.chance.uniform(0, 40)))
+    onset = story.damage(_from(np.arange(len(story.fleet)) == number, start))
+    story.truth.verdict, story.truth.subject, story.truth.onset = "host", story.fleet.names[number], onset
 
 
 def bad_zone(story: Story) -> None:
-    """A part of the fleet goes bad by itself."""
-    hurt = {n: 270.0 for n, host in enumerate(story.hosts) if host.attributes["zone"] == "b"}
-    onset = story.damage(Rollout("none", 270, "config", None, {}), hurt)
-    story.truth = Truth("group", "zone=b", onset)
+    """A part of the fleet goes bad by itself, while a deploy rolls."""
+    start = _begin(story) + 10
+    story.roll_out(start - float(story.chance.uniform(0, 40)))
+    onset = story.damage(_from(story.fleet.having({"zone": "b"}), start))
+    story.truth.verdict, story.truth.subject, story.truth.onset = "group", "zone=b", onset
 
 
-def _hurt(story: Story, rollout: Rollout, cohort: dict[str, str], *, delay: tuple[float, float] = (0, 0)) -> None:
-    hosts = story.hosts
-    hurt = {n: t for n, t in rollout.touched.items() if cohort.items() <= hosts[n].attributes.items()}
-    story.blame(rollout, hurt, story.damage(rollout, hurt, delay=delay), cohort)
+def two_faults(story: Story) -> None:
+    """Two deploys of the same half hour break different hosts."""
+    first, second = _begin(story), float(story.chance.uniform(5, 30))
+    story.blame(story.roll_out(first), {"tools": "t1"})
+    story.blame(story.roll_out(first + second), {"zone": "c"})
 
 
-SCENARIOS: dict[str, Callable[[Story], None]] = {
-    "quiet": quiet,
-    "overwritten_image": overwritten_image,
-    "bad_everywhere": bad_everywhere,
-    "bad_attribute": bad_attribute,
-    "confounded": confounded,
-    "delayed": delayed,
-    "canary": canary,
-    "weak": weak,
-    "app_loop": app_loop,
-    "dependency_outage": dependency_outage,
-    "one_bad_host": one_bad_host,
-    "bad_zone": bad_zone,
+def late_stamps(story: Story) -> None:
+    """The tool stamps a host minutes after it touched it; half of the tools also say when they began."""
+    rollout = story.roll_out(_begin(story))
+    rollout.late = story.chance.exponential(3.0, len(story.fleet))
+    rollout.starts = bool(story.chance.random() < 0.5)
+    story.blame(rollout)
+
+
+def rollback(story: Story) -> None:
+    """A rollback follows the guilty deploy and ends the damage host by host."""
+    guilty = story.roll_out(_begin(story), lasts=30)
+    start = guilty.minute + float(story.chance.uniform(15, 30))
+    back = story.roll_out(start, target=guilty.target, lasts=25)
+    back.kind, back.stack = "rollback", guilty.stack
+    back.touched = np.maximum(back.touched, guilty.touched + 1)
+    story.blame(guilty, until=back.touched)
+
+
+def all_at_once(story: Story) -> None:
+    """A deploy reaches every host within a minute: only the time tells."""
+    story.blame(story.roll_out(_begin(story), lasts=1.0))
+    story.truth.also = frozenset({("fleet", "fleet")})
+
+
+def _from(hosts: Mask, minute: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.where(hosts, minute, NEVER)
+
+
+def _everywhere(story: Story, start: float, lasts: float, *, rate: float) -> None:
+    """Two thirds of all apps crash at this rate for a while."""
+    hazard, story.hazard = story.hazard, rate
+    story.damage(np.full(len(story.fleet), start), until=start + lasts)
+    story.hazard = hazard
+    last = story.parts[-1]
+    story.parts[-1] = last.where(story.fleet.row_app[last.row] % 3 > 0)
+
+
+def host_blips(story: Story) -> None:
+    """Nothing is wrong, but every hour some hosts have a bad moment, ten of them together."""
+    for start in story.chance.uniform(WARM_MINUTES, story.minutes, story.chance.poisson(story.minutes / 120)):
+        hosts = story.chance.choice(len(story.fleet), min(10, len(story.fleet)), replace=False)
+        story.parts += [blip(story.chance, story.fleet, int(host), float(start)) for host in hosts]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """How a story is told, for how many minutes, and which share of everyday's deploys restart dynos."""
+
+    tell: Callable[[Story], None]
+    minutes: int = 400
+    restarting: float = 0.2
+
+
+DAY = WARM_MINUTES + 1440
+SCENARIOS: Mapping[str, Scenario] = {
+    "quiet": Scenario(quiet, DAY, 0.0),
+    "overwritten_image": Scenario(overwritten_image),
+    "bad_everywhere": Scenario(bad_everywhere),
+    "bad_attribute": Scenario(bad_attribute),
+    "confounded": Scenario(confounded),
+    "app_loop": Scenario(app_loops),
+    "dependency_outage": Scenario(dependency_outage),
+    "one_bad_host": Scenario(one_bad_host),
+    "delayed": Scenario(delayed, 520),
+    "weak": Scenario(weak, 420),
+    "canary": Scenario(canary),
+    "bad_zone": Scenario(bad_zone),
+    "two_faults": Scenario(two_faults),
+    "late_stamps": Scenario(late_stamps),
+    "rollback": Scenario(rollback),
+    "all_at_once": Scenario(all_at_once),
+    "restarts": Scenario(restarts, DAY, 0.0),
+    "surge": Scenario(surge, DAY, 0.0),
+    "host_blips": Scenario(host_blips, DAY, 0.0),
 }
-
-
-def add_everyday(story: Story) -> None:
-    """Innocent deploys, about one every two hours, and now and then the blip of a host."""
-    for minute in story.chance.uniform(0, story.minutes - 30, max(1, story.minutes // 120)):
-        story.roll_out(float(minute))
-    for number in story.chance.integers(0, len(story.hosts), story.minutes // 480):
-        minute = float(story.chance.uniform(0, story.minutes))
-        story.crashes += host_blip(story.chance, minute, int(number), story.hosts[number])
-
-
-def shuffled_names(rollouts: list[Rollout], chance: np.random.Generator) -> dict[str, str]:
-    """New names for the deploys, so that a name tells nothing."""
-    names = chance.permutation(len(rollouts))
-    return {rollout.name: f"d{number}" for rollout, number in zip(rollouts, names, strict=True)}
-
-
-def rename(story: Story) -> None:
-    """Gives the deploys of a story new names."""
-    names = shuffled_names(story.rollouts, story.chance)
-    for rollout in story.rollouts:
-        rollout.name = names[rollout.name]
-    if story.truth.verdict == "deploy" and story.truth.subject is not None:
-        story.truth = replace(story.truth, subject=names[story.truth.subject])

@@ -5,8 +5,9 @@ import pytest
 
 from incidents.correlation.candidate import Strip
 from incidents.correlation.events import Events
-from incidents.correlation.scan import likelihoods, tabulate
+from incidents.correlation.scan import likelihoods
 from incidents.correlation.slices import Slices
+from incidents.correlation.tables import tabulate
 from incidents.correlation.view import FAR, View
 
 HOSTS, LENGTH, DELAYS = 12, 50, (0, 5, 20)

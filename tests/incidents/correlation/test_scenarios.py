@@ -2,7 +2,8 @@
 
 import pytest
 
-from incidents.correlation.simulation.recording import judge, record, tell
+from incidents.correlation.simulation.outcome import judge
+from incidents.correlation.simulation.recording import record, tell
 from incidents.correlation.simulation.scenarios import SCENARIOS
 
 
