@@ -90,7 +90,7 @@ class Correlator:
 
     def standings(self, now: float) -> tuple[Standing, ...]:
         """What is held of every deploy, as of a tick just made."""
-        scene = self._scene(now, math.ceil(now / self.settings.bin_seconds))
+        scene = self.scene(now)
         return standings(scene) if scene.hosts else ()
 
     def _board(self, scene: Scene) -> Board:

@@ -135,12 +135,33 @@ def against_group(
         return Finding(Ruling.PASS, f"among hosts with {name}, those it touched are worse than those it did not")
     if contrast < -settings.rival_decides:
         return Finding(Ruling.REFUSE, f"hosts with {name} crash whether it touched them or not", rival=name)
+    if not _follows_exposure(candidate, group, settings):
+        return Finding(
+            Ruling.REFUSE, f"hosts with {name} began at one moment, whenever it had touched them", rival=name
+        )
     if group.fit.score > candidate.fit.score:
         return Finding(Ruling.REFUSE, f"{name} alone explains it better", rival=name)
     words = f"{name} alone explains it nearly as well"
     if _follows(candidate, settings):
         return Finding(Ruling.PASS, f"{words}, but it began right after the deploy")
     return Finding(Ruling.WAIT if waited_bins < settings.rival_wait_bins else Ruling.REFUSE, words, rival=name)
+
+
+def _follows_exposure(candidate: Candidate, group: Candidate, settings: Settings) -> bool:
+    """Whether the crashes, seen from the first exposure on, follow each host's own exposure as well as the clock.
+
+    A deploy that is to blame gains by the minutes in which it had touched some hosts and others not yet.
+    """
+    inside = candidate.inside & group.member
+    exposed = candidate.exposed[inside]
+    if not len(exposed):
+        return False
+    back = int(candidate.view.end_bin - exposed.min()) - candidate.fit.delay
+    if back <= group.fit.look_back or back > candidate.view.length:
+        return True
+    strip = candidate.strip(exposed=np.where(inside, candidate.exposed, FAR), look_back=back)
+    _, llr = maximise(strip.inside, strip.share, strip.total, settings.ratios)
+    return llr / candidate.dispersion > group.fit.llr - settings.rival_decides
 
 
 def _follows(candidate: Candidate, settings: Settings) -> bool:

@@ -9,6 +9,7 @@ from incidents.correlation.fleet import Attribute, Fleet
 from incidents.correlation.settings import Settings
 from incidents.correlation.slices import Slices, all_slices
 from incidents.correlation.tally import Tally
+from incidents.correlation.view import FAR
 
 TallyKey = tuple[str, str | None, bool]
 
@@ -24,14 +25,18 @@ class Workbench:
         self._slices: Slices | None = None
         self._expected: dict[int | None, Floats] = {}
         self._tallies: dict[TallyKey, Tally] = {}
-        self._renewed: dict[TallyKey, int] = {}
+        self._bases: dict[TallyKey, tuple[int, Floats]] = {}  # since when each tally has which expectations
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the tables, which are counted again from the events when they are asked for."""
+        return self.__dict__ | {"_tallies": {}}
 
     def prepare(self, fleet: Fleet, *, end_bin: int) -> None:
         """Drops what no longer holds."""
         shape = len(fleet.hosts), len(fleet.stacks)
         if shape != self._shape or fleet.attributes is not self._attributes:
             self._shape, self._attributes, self._slices, self._period = shape, fleet.attributes, None, -1
-            self._tallies, self._renewed = {}, {}
+            self._tallies, self._bases = {}, {}
         if end_bin // self.settings.expectation_bins != self._period:
             self._period = end_bin // self.settings.expectation_bins
             self._expected = {}
@@ -53,15 +58,16 @@ class Workbench:
         self, key: TallyKey, *, fleet: Fleet, expected: Floats, delays: tuple[int, ...], stack: int | None, end_bin: int
     ) -> Tally:
         """The tables of one exposure; each takes new expectations in a bin of its own: no tick is a long one."""
+        since, base = self._bases.get(key, (-FAR, expected))
+        if end_bin - since >= self.settings.expectation_bins:
+            since, base = self._bases[key] = end_bin, expected
         tally = self._tallies.get(key)
         if tally is None or tally.stack != stack:
-            tally = self._tallies[key] = Tally(self.settings, self.slices(fleet), expected, delays, stack)
-            self._renewed[key] = end_bin
-        elif end_bin - self._renewed[key] >= self.settings.expectation_bins:
-            tally.renew(expected)
-            self._renewed[key] = end_bin
+            tally = self._tallies[key] = Tally(self.settings, self.slices(fleet), base, delays, stack)
+        tally.renew(base)
         return tally
 
     def forget(self, live: set[str]) -> None:
         """Drops the tables of deploys that are over."""
         self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] in live}
+        self._bases = {key: base for key, base in self._bases.items() if key[0] in live}

@@ -41,7 +41,7 @@ def make_fleet(chance: np.random.Generator, hosts: int, dynos: int = DYNOS_A_HOS
     """Tools and kernel follow from when a host was provisioned; zone and type do not."""
     provisioned = chance.choice(["old", "mid", "new"], hosts, p=[0.45, 0.3, 0.25])
     later = chance.random(hosts)
-    tools = np.select([provisioned == "old", provisioned == "new", later < 0.5], ["t1", "t3", "t1"], "t2")
+    tools = np.select([provisioned == "old", provisioned == "new", later < 0.5], ["1.9", "2.1", "1.9"], "2.0")
     usual = np.select([provisioned == "old", provisioned == "mid"], ["k1", "k2"], "k3")
     kernel = np.where(chance.random(hosts) < 0.8, usual, "k4")
     attributes = {

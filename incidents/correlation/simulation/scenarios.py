@@ -49,7 +49,7 @@ def overwritten_image(story: Story) -> None:
     rollout.kind = "redeploy"
     for _ in range(2):
         story.roll_out(rollout.minute + float(story.chance.uniform(-15, 15)))
-    story.blame(rollout, {"tools": "t1"}, ripen=10.0)
+    story.blame(rollout, {"tools": "1.9"}, ripen=10.0)
 
 
 def bad_everywhere(story: Story) -> None:
@@ -73,7 +73,7 @@ def confounded(story: Story) -> None:
 def delayed(story: Story) -> None:
     """The damage shows only after 45 to 90 minutes."""
     story.truth.recall_minutes = 120
-    story.blame(story.roll_out(_begin(story)), {"tools": "t1"}, delay=float(story.chance.uniform(45, 90)))
+    story.blame(story.roll_out(_begin(story)), {"tools": "1.9"}, delay=float(story.chance.uniform(45, 90)))
 
 
 def weak(story: Story) -> None:
@@ -127,7 +127,7 @@ def bad_zone(story: Story) -> None:
 def two_faults(story: Story) -> None:
     """Two deploys of the same half hour break different hosts."""
     first, second = _begin(story), float(story.chance.uniform(5, 30))
-    story.blame(story.roll_out(first), {"tools": "t1"})
+    story.blame(story.roll_out(first), {"tools": "1.9"})
     story.blame(story.roll_out(first + second), {"zone": "c"})
 
 

@@ -15,7 +15,7 @@ from incidents.watching.opening import Carried
 from incidents.watching.watcher import Watcher
 from tests.incidents.watching.recorded_fleet import FIRST, minute, recording, store, watch_minutes
 
-PAGED = 276  # a few minutes after the page
+PAGED = 280  # a few minutes after the page
 
 
 def soon_after(number: int) -> datetime:
