@@ -19,7 +19,7 @@ class Entry:
     verdict: Verdict
     opened_bin: int
     supported_bin: int
-    explains_from: Ints = field(compare=False)
+    explains_from: Ints
     peak: float = 0.0
     closed_bin: int | None = None
 

@@ -32,7 +32,7 @@ def ledger(watcher: Watcher) -> dict[str, Any]:
     assert watcher.memory is not None
     kept: Ledger = watcher.memory.correlator._ledger
     return {"open": {key: entry.closed_bin for key, entry in kept.entries.items()}, "sent": kept.sent_at,
-            "explains": {key: entry.explains_from for key, entry in kept.entries.items()}}  # fmt: skip
+            "explains": {key: entry.explains_from.tolist() for key, entry in kept.entries.items()}}  # fmt: skip
 
 
 def test_an_hour_away_and_a_restart_change_nothing_but_the_time() -> None:
