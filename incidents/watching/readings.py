@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, Q
 
 from fleet.lifecycle import DynoState
@@ -22,6 +23,7 @@ KIND_NAMES = {
 DAMAGE_LINES = ("loop_io_error", "fs_error")
 NOT_PLACED = frozenset({DynoState.STOPPED.value, DynoState.LOST.value})
 Place = tuple[str, str, str | None]
+HOSTS_DIGEST = "SELECT count(*), sum(hashtextextended(name || attributes::text, 0)) FROM fleet_host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,16 @@ class HostReader:
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, str]] = {}
+        self._digest: tuple[Any, ...] = ()
 
     def new(self) -> Iterator[Told]:
         """New hosts are known from when they were added; what an attribute was before it changed, nobody kept."""
-        first = not self._known
+        with connection.cursor() as cursor:
+            cursor.execute(HOSTS_DIGEST)
+            digest = cursor.fetchone()
+        if digest == self._digest:
+            return
+        first, self._digest = not self._known, digest
         for name, attributes, added_at in read_hosts():
             known = self._known.get(name)
             if known != attributes:

@@ -150,5 +150,5 @@ def test_a_memory_judges_by_what_was_known_before_the_end_of_a_bin(host: Host) -
     memory.read(at(401))
     look = memory.judge(first + 6)
     assert look.late is not None
-    assert (look.late.crashes, look.late.host_deploys, look.late.hosts) == (1, 0, {"h1"})
+    assert (look.late.crashes, look.late.host_deploys, look.late.hosts) == (1, 0, frozenset({"h1"}))
     assert look.late.words == "1 crash of 03:00 UTC arrived at 03:06"
