@@ -1,5 +1,6 @@
 """PURE. The sentences of incidents: the headline, and what the timeline says of causes and hosts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -42,12 +43,15 @@ def _deploy_headline(cause: Cause) -> str:
     damaged = f"hosts with {cohort_words(cause.cohort)}" if cause.cohort else "the hosts it touched"
     doubt = f"; {cause.tied_with} explains it nearly as well" if cause.tied_with else ""
     belief = "may damage" if cause.tied_with else "probably damages"
-    numbers = f"{cause.hit} of {cause.such} such hosts, {times(cause.rate_ratio, cause.interval)}"
+    numbers = (
+        f"{cause.hit} of {cause.such} such {plural(cause.such, 'host')}, {times(cause.rate_ratio, cause.interval)}"
+    )
     return f"{deploy_name(cause)} {belief} {damaged}: {numbers} the crashes of the others{doubt}"
 
 
 def _group_headline(cause: Cause) -> str:
-    numbers = f"{cause.hit} of {cause.such} hosts, {times(cause.rate_ratio, cause.interval)} the crashes of the others"
+    ratio = times(cause.rate_ratio, cause.interval)
+    numbers = f"{cause.hit} of {count(cause.such, 'host')}, {ratio} the crashes of the others"
     return f"Hosts with {cohort_words(cause.cohort) or cause.subject} crash: {numbers}; no deploy explains it"
 
 
@@ -58,7 +62,7 @@ def _host_headline(cause: Cause) -> str:
 
 
 def _app_headline(cause: Cause) -> str:
-    return f"App {cause.subject} crashes on {cause.hit} hosts; neither a host nor a deploy is to blame"
+    return f"App {cause.subject} crashes on {count(cause.hit, 'host')}; neither a host nor a deploy is to blame"
 
 
 def _fleet_headline(cause: Cause) -> str:
@@ -81,6 +85,8 @@ def cohort_words(cohort: Mapping[str, str]) -> str:
 def times(ratio: float, interval: tuple[float, float]) -> str:
     """Such as "9.1 times [5.2, 15.8]"; only the lower bound where there is no upper one."""
     low, high = interval
+    if not (math.isfinite(ratio) and math.isfinite(low)):
+        return "many times"
     if high >= BOUNDLESS:
         return f"at least {figure(low)} times"
     return f"{figure(ratio)} times [{figure(low)}, {figure(high)}]" if high > 0 else f"{figure(ratio)} times"
@@ -97,9 +103,14 @@ def some_names(names: Sequence[str]) -> str:
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
+def count(number: int, noun: str, several: str = "") -> str:
     """Such as "1 host" or "4 hosts"."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number} {plural(number, noun, several)}"
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """The noun as that many are called; `several` where it is not the noun with an s."""
+    return noun if number == 1 else several or f"{noun}s"
 
 
 def hosts_changed(added: Sequence[str], removed: Sequence[str], named: int) -> str:

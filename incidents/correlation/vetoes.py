@@ -11,6 +11,7 @@ from incidents.correlation.scan import maximise
 from incidents.correlation.settings import Settings
 from incidents.correlation.slices import members
 from incidents.correlation.view import FAR, View
+from incidents.wording import count
 
 
 class Ruling(StrEnum):
@@ -43,7 +44,7 @@ def breadth(candidate: Candidate, settings: Settings) -> Finding:
     """Enough hosts, and still there without the strongest one."""
     hit = int(candidate.hit.sum())
     if hit < settings.least_hosts_hit:
-        return Finding(Ruling.WAIT, f"only {hit} hosts hit so far")
+        return Finding(Ruling.WAIT, f"only {count(hit, 'host')} hit so far")
     weights = candidate.weight_by_host()
     strongest = int(np.argmax(weights))
     others = np.ones(len(candidate.member), dtype=bool)

@@ -12,6 +12,7 @@ from incidents.correlation.slices import members
 from incidents.correlation.verdict import Suspect, Verdict
 from incidents.correlation.vetoes import Finding, Ruling
 from incidents.correlation.view import FAR
+from incidents.wording import count, plural
 
 
 def numbers(candidate: Candidate) -> tuple[float, tuple[float, float]]:
@@ -48,8 +49,9 @@ def words_for(candidate: Candidate, explanation: Explanation) -> tuple[str, ...]
     """What speaks for it."""
     fit = candidate.fit
     sums = (
-        f"{fit.observed:.1f} weighted crashes on its hosts in {fit.look_back} bins where {fit.expected:.1f} were due"
-        f" ({int(candidate.hit.sum())} of {int(candidate.inside.sum())} hosts hit) ({points(fit.llr)})"
+        f"{fit.observed:.1f} weighted crashes on its hosts in {count(fit.look_back, 'bin')}"
+        f" where {fit.expected:.1f} were due"
+        f" ({int(candidate.hit.sum())} of {count(int(candidate.inside.sum()), 'host')} hit) ({points(fit.llr)})"
     )
     evidence = [item.told for item in explanation.evidence if item.adds >= 0]
     evidence += [explanation.spared.told] if explanation.spared else []
@@ -66,7 +68,8 @@ def words_against(candidate: Candidate, explanation: Explanation) -> tuple[str, 
         words.append(f"it was picked from many slices, delays and ages ({points(price)})")
     spared = int(candidate.inside.sum()) - int(candidate.hit.sum())
     if spared:
-        words.append(f"{spared} hosts of the same exposure show nothing unusual so far")
+        shows = plural(spared, "shows", "show")
+        words.append(f"{count(spared, 'host')} of the same exposure {shows} nothing unusual so far")
     if not bool((candidate.exposed >= FAR).any()):
         words.append("no host is left that it did not touch: only the order of its roll-out tells")
     return tuple(words)
@@ -95,7 +98,7 @@ def group_verdict(scene: Scene, group: Candidate, findings: list[Finding]) -> Ve
     """The verdict that blames a part of the fleet."""
     ratio, interval = numbers(group)
     fit = group.fit
-    words = f"{fit.observed:.1f} weighted crashes in {fit.look_back} bins where {fit.expected:.1f} were due"
+    words = f"{fit.observed:.1f} weighted crashes in {count(fit.look_back, 'bin')} where {fit.expected:.1f} were due"
     return Verdict(
         "group", group.name, scene.now, group.cohort, names(scene, group.member), fit.score, ratio, interval, None,
         int(group.hit.sum()), int((~group.member).sum()), (words, *(finding.words for finding in findings)),
@@ -107,7 +110,7 @@ def host_verdict(scene: Scene, spike: HostSpike) -> Verdict:
     """The verdict that blames one host."""
     name = scene.fleet.hosts.names[spike.host]
     words = (
-        f"{spike.observed:.1f} weighted crashes of {spike.apps} apps in {spike.look_back} bins"
+        f"{spike.observed:.1f} weighted crashes of {count(spike.apps, 'app')} in {count(spike.look_back, 'bin')}"
         f" where {spike.expected:.1f} were due"
     )
     ratio = spike.observed / max(spike.expected, 0.1)
@@ -134,7 +137,7 @@ def fleet_verdict(scene: Scene, rise: FleetRise, by_time: list[str]) -> Verdict:
 def app_verdict(scene: Scene, loop: AppLoop) -> Verdict:
     """The notice to the owner of an app."""
     name = scene.fleet.apps.names[loop.app]
-    words = f"{loop.share:.0%} of what is new in the fleet is this app, on {loop.hosts} hosts"
+    words = f"{loop.share:.0%} of what is new in the fleet is this app, on {count(loop.hosts, 'host')}"
     return Verdict("app", name, scene.now, {}, (), 0.0, loop.ratio, (0.0, 0.0), None, loop.hosts, 0, (words,), ())
 
 

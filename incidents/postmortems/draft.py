@@ -4,15 +4,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from fleet.lifecycle import MoveState
 from fleet.models import App, Crash, CrashMinute, Migration, Move, Taint
 from incidents.models import Evidence, Gate, Incident, Report, Suspect, TimelineEntry
-from incidents.postmortems.metrics import Metric, metrics_of
+from incidents.postmortems.metrics import Metric, duration, metrics_of
 from incidents.timeline.record import first_break_of, whole_timeline
 from incidents.timeline.revisions import Revisions, revisions_of
 from incidents.wording import count, some_names, times
+
+COMPARED = (Incident.Verdict.DEPLOY, Incident.Verdict.GROUP)  # with other hosts; the others with their own past
 
 
 @dataclass(frozen=True)
@@ -82,36 +84,66 @@ def _summary(incident: Incident) -> list[str]:
 
 
 def _impact(incident: Incident, hosts: list[str], now: datetime) -> list[str]:
-    ended_at = incident.resolved_at or now
-    rows = CrashMinute.objects.filter(host__name__in=hosts, minute__lte=ended_at, first_at__gte=incident.began_at)
+    where, ended_at = _where(incident, hosts), incident.resolved_at or now
+    lines = [_named(incident, hosts)]
+    if where is None:
+        return lines
+    rows = CrashMinute.objects.filter(where, minute__lte=ended_at, first_at__gte=incident.began_at)
     crashes = rows.aggregate(crashes=Sum("count"))["crashes"] or 0
-    apps = list(
-        App.objects.filter(pk__in=rows.values("app_id").distinct()).order_by("name").values_list("name", flat=True)
-    )
-    lines = [f"{count(len(hosts), 'host')} named: {some_names(hosts)}." if hosts else "No host is named."]
-    lines.append(f"{crashes} crashes on them from the beginning on.")
+    lines.append(f"{count(crashes, 'crash', 'crashes')} there from the beginning on.")
+    named = App.objects.filter(pk__in=rows.values("app_id").distinct()).order_by("name")
+    apps = list(named.values_list("name", flat=True))
     lines.append(f"{count(len(apps), 'app')} affected" + (f": {some_names(apps)}." if apps else "."))
-    died = Crash.objects.filter(host__name__in=hosts, at__gte=incident.began_at, at__lte=ended_at).exclude(dyno="")
+    died = Crash.objects.filter(where, at__gte=incident.began_at, at__lte=ended_at).exclude(dyno="")
     if dynos := died.values("dyno").distinct().count():
         lines.append(f"{count(dynos, 'dyno')} died at least once.")
     return lines
 
 
+def _where(incident: Incident, hosts: list[str]) -> Q | None:
+    """Which crashes are the incident's: of its hosts, its app, or the whole fleet; None where it names nothing."""
+    if hosts:
+        return Q(host__name__in=hosts)
+    app = App.objects.filter(name=incident.subject).first() if incident.verdict == Incident.Verdict.APP else None
+    if app:
+        return Q(app_id=app.pk)
+    return Q() if incident.verdict == Incident.Verdict.FLEET else None
+
+
+def _named(incident: Incident, hosts: list[str]) -> str:
+    if hosts:
+        return f"{count(len(hosts), 'host')} named: {some_names(hosts)}."
+    instead = {Incident.Verdict.APP: f"App {incident.subject}", Incident.Verdict.FLEET: "The whole fleet"}
+    named = instead.get(Incident.Verdict(incident.verdict))
+    return f"{named} is meant; no host is named." if named else "No host is named."
+
+
 def _numbers(incident: Incident) -> list[tuple[str, str]]:
-    numbers = incident.numbers
-    low, high = [*numbers.get("interval", []), 0.0, 0.0][:2]
-    ratio = times(numbers.get("rate_ratio", 1.0), (low, high))
-    rows = [
-        ("Crashes against those of the other hosts, with the 95 % interval", ratio),
-        ("Score (log likelihood)", str(numbers.get("score", ""))),
-        ("Hosts hit, of those exposed", f"{numbers.get('hosts_hit', '')} of {numbers.get('hosts_exposed', '')}"),
-        ("Hosts to compare with", str(numbers.get("controls", ""))),
-    ]
-    if numbers.get("lag_seconds") is not None:
-        rows.append(("Time from the deploy to a host's first crash, median", f"{numbers['lag_seconds']:.0f} s"))
-    if incident.cohort:
+    """What is kept of the verdict; a number that was never known has no row."""
+    numbers = {name: value for name, value in incident.numbers.items() if value is not None}
+    rows = []
+    if "rate_ratio" in numbers:
+        low, high = [bound or 0.0 for bound in [*numbers.get("interval", []), 0.0, 0.0][:2]]
+        rows.append((_compared(incident), times(numbers["rate_ratio"], (low, high))))
+    if numbers.get("score"):
+        rows.append(("Score (log likelihood)", str(numbers["score"])))
+    if numbers.get("hosts_exposed"):
+        hit = f"{numbers.get('hosts_hit', 0)} of {numbers['hosts_exposed']}"
+        rows.append((f"Hosts hit, of those {'exposed' if incident.deploy_id else 'named'}", hit))
+    if "controls" in numbers and incident.verdict in COMPARED:
+        rows.append(("Hosts to compare with", str(numbers["controls"])))
+    if "lag_seconds" in numbers:
+        rows.append(("Time from the deploy to a host's first crash, median", duration(numbers["lag_seconds"])))
+    if numbers and incident.cohort:
         rows.append(("Cohort", ", ".join(f"{key}={value}" for key, value in sorted(incident.cohort.items()))))
-    return rows if numbers else []
+    return rows
+
+
+def _compared(incident: Incident) -> str:
+    others = "those of the other hosts" if incident.verdict in COMPARED else "the usual ones"
+    return f"Crashes against {others}" + (
+        ", with the 95 % interval" if incident.verdict != Incident.Verdict.APP else ""
+    )
 
 
 def _done(incident: Incident) -> list[str]:
@@ -121,7 +153,7 @@ def _done(incident: Incident) -> list[str]:
         opened = f", opened at {utc(gate.opened_at)} by {gate.opened_by}" if gate.opened_at else ", still closed"
         lines.append(f"Deploy gate of {gate.stack} closed at {utc(gate.closed_at)} by {gate.closed_by}{opened}.")
     taints = Taint.objects.filter(reference=incident.reference)
-    if tainted := sorted(taints.values_list("host__name", flat=True)):
+    if tainted := sorted(set(taints.values_list("host__name", flat=True))):
         lines.append(f"{count(len(tainted), 'host')} tainted: {some_names(tainted)}.")
     migrations = Migration.objects.filter(reference=incident.reference).order_by("created_at")
     lines += [_migration_line(migration) for migration in migrations]

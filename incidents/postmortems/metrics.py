@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from incidents.lifecycle import IncidentState
 from incidents.models import Incident
 
 DEFINITIONS = (
@@ -16,21 +17,25 @@ DEFINITIONS = (
 
 @dataclass(frozen=True)
 class Metric:
-    """A duration; `seconds` is None where its end has not come."""
+    """A duration; `seconds` is None where its end has not come, `missing` says whether it still may."""
 
     key: str
     label: str
     definition: str
     seconds: float | None
+    missing: str = "not yet"
 
     @property
     def words(self) -> str:
         """The duration for people."""
-        if self.seconds is None:
-            return "not yet"
-        minutes, seconds = divmod(round(self.seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        return (f"{hours} h " if hours else "") + (f"{minutes} min " if hours or minutes else "") + f"{seconds} s"
+        return self.missing if self.seconds is None else duration(self.seconds)
+
+
+def duration(seconds: float) -> str:
+    """Such as "1 h 0 min 5 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} h " if hours else "") + (f"{minutes} min " if hours or minutes else "") + f"{rest} s"
 
 
 def metrics_of(incident: Incident) -> list[Metric]:
@@ -43,11 +48,13 @@ def metrics_of(incident: Incident) -> list[Metric]:
         "mitigated": incident.mitigated_at,
         "resolved": incident.resolved_at if incident.state == "resolved" else None,
     }
+    missing = "not yet" if incident.state in IncidentState.ongoing() else "never"
     return [
-        Metric(key, label, definition, _between(times[first], times[last]))
+        Metric(key, label, definition, _between(times[first], times[last]), missing)
         for key, label, definition, first, last in DEFINITIONS
     ]
 
 
 def _between(first: datetime | None, last: datetime | None) -> float | None:
-    return None if first is None or last is None else (last - first).total_seconds()
+    """Never below zero: a host's clock may be ahead of ours."""
+    return None if first is None or last is None else max(0.0, (last - first).total_seconds())

@@ -3,6 +3,7 @@
 import re
 
 from incidents.postmortems.draft import Draft, utc
+from incidents.wording import count
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 LIST_LIKE = re.compile(r"^([-+=]|\d+(?=[.)]))")
@@ -83,7 +84,7 @@ def record_lines(draft: Draft) -> list[str]:
     """What can be said of the timeline's integrity."""
     whole = "The chain is whole." if draft.first_break is None else f"The chain breaks at entry {draft.first_break}."
     return [
-        f"{len(draft.entries)} entries. {whole}",
+        f"{count(len(draft.entries), 'entry', 'entries')}. {whole}",
         f"Digest of the last entry (SHA-256, covers all before): {draft.chain_digest or 'none'}",
         f"Drafted from the timeline at {utc(draft.drafted_at)}.",
     ]

@@ -8,6 +8,7 @@ from django.db.models import QuerySet, Sum
 
 from fleet.models import CrashMinute, HostDeploy
 from incidents.postmortems.draft import Draft
+from incidents.wording import count
 
 WIDTH, LEFT, RIGHT = 900, 90, 12
 LEAD = timedelta(minutes=20)
@@ -76,7 +77,7 @@ def hosts_plot(draft: Draft) -> str:
     touched = _touched(draft)
     rows = "".join(_row(place, host, counts[host], top, window, touched.get(host)) for place, host in enumerate(hosts))
     base = 10.0 + 14 * len(hosts)
-    label = f"Crashes by host and time, {len(hosts)} hosts; the named ones first"
+    label = f"Crashes by host and time, {count(len(hosts), 'host')}; the named ones first"
     return _svg(base + 28, label, rows + _time_axis(window, base))
 
 

@@ -68,7 +68,7 @@ def test_one_that_hangs_is_ended_with_its_children(incident: Incident, settings:
     assert time.monotonic() - began < 20
     child = (tmp_path / "child").read_text().strip()
     state = subprocess.run(["ps", "-o", "stat=", "-p", child], capture_output=True, text=True, check=False).stdout
-    assert state.strip() in {"", "Z"}
+    assert state[:1] in {"", "Z"}
 
 
 def test_one_that_prints_nothing_is_no_document(incident: Incident, settings: Any, tmp_path: Path) -> None:
