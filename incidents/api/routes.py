@@ -24,7 +24,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 @router.get(
-    "/gate/{stack}",
+    "/gate/{path:stack}",
     auth=Scoped("read", "deploys"),
     response={200: schemas.GateAnswer, **problems(503)},
     tags=["deploys"],
@@ -124,7 +124,8 @@ def get_export(
 )
 def get_deploy(request: HttpRequest, key: str) -> schemas.DeployAnswer:  # noqa: ARG001
     """The deploy, what it did on hosts, and its current verdict with the numbers for and against."""
-    deploy = Deploy.objects.select_related("stack", "image", "from_image").filter(key=key).first()
+    rows = Deploy.objects.select_related("stack", "image", "from_image")
+    deploy = None if "\0" in key else rows.filter(key=key).first()
     if deploy is None:
         raise Problem(404, "No deploy of that name is known; its name is the one its webhook told.")
     return shapes.deploy_answer(deploy)
