@@ -119,6 +119,8 @@ def test_the_one_who_was_taken_for_dead_cannot_undo_what_the_other_wrote(inciden
     opened(incident)
     (slow,) = claim_due(now=timezone.now())
     (quick,) = claim_due(now=after(2))
+    assert not keep_outcome(slow, error="", now=timezone.now())
+    assert Delivery.objects.get().state == "sending"
     assert keep_outcome(quick, error="", now=timezone.now())
     assert not keep_outcome(slow, error="No answer", now=timezone.now())
     assert Delivery.objects.get().state == "sent"
