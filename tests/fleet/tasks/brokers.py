@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from config.embedded.ports import free_port
@@ -20,7 +21,7 @@ def missing(name: str) -> str:
     return "" if is_there else f"needs {name}-server: as root on Debian, apt-get install {name}-server"
 
 
-class Broker:
+class Broker(ABC):
     """One server and what it needs beside it."""
 
     def __init__(self, folder: Path) -> None:
@@ -28,9 +29,9 @@ class Broker:
         self.url = ""
         self.processes: list[subprocess.Popen[bytes]] = []
 
+    @abstractmethod
     def argvs(self) -> list[list[str]]:
         """The programs to run, the server last."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """What they need of the environment, and nothing of the caller's settings."""
