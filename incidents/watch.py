@@ -96,7 +96,7 @@ def _act(watcher: Watcher, lease: Lease, look: Look, carried: Carried, now: date
         advance(lease, moment(look.end_bin))
         keep_notices(look.board, now=now)
         done = carry_out(look.board, now=now)
-        keep_standings(watcher.memory, look, now=now)
+        keep_standings(watcher.memory, look)
         say_late(look, now=now)
     carried.opened += done.opened
     carried.kept += done.kept

@@ -1,6 +1,5 @@
 """Keeps, for every deploy, what is held of it by now; the harmless ones too."""
 
-from datetime import datetime
 from typing import Any
 
 from fleet.models import Deploy
@@ -15,7 +14,7 @@ SHOWN = ("word", "sentence", "score", "rate_ratio", "interval", "host_minutes", 
          "speaks_for", "speaks_against", "judged_to")  # fmt: skip
 
 
-def keep_standings(memory: Memory | None, look: Look, *, now: datetime) -> None:  # noqa: ARG001
+def keep_standings(memory: Memory | None, look: Look) -> None:
     """Brings the verdicts of all live deploys up to date: every few bins, and whenever somebody is told."""
     if memory is None or not _is_due(memory, look):
         return
