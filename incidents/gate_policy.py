@@ -9,9 +9,9 @@ from fleet.actor import Actor
 from incidents.errors import Refused
 from incidents.gates import close_gate
 from incidents.models import Gate, GatePolicy, Incident
+from incidents.severity import is_worse
 
 ACTOR = Actor("system", f"policy “{GatePolicy.NAME}”")
-# The worst first, as the model lists them.
 SEVERITIES = list(Incident.Severity.values)
 
 
@@ -39,7 +39,11 @@ def apply_policy(incident_id: int, *, score: float, now: datetime) -> Gate | Non
         return None
     incident = Incident.objects.select_related("stack").get(pk=incident_id)
     stack = incident.stack
-    if stack is None or incident.verdict != Incident.Verdict.DEPLOY or not _is_bad_enough(incident, policy):
+    if (
+        stack is None
+        or incident.verdict != Incident.Verdict.DEPLOY
+        or is_worse(policy.least_severity, incident.severity)
+    ):
         return None
     decided = Q(incident=incident) | Q(opened_at__gte=incident.opened_at, incident__isnull=True)
     if Gate.objects.filter(decided, stack=stack).exists():
@@ -50,10 +54,6 @@ def apply_policy(incident_id: int, *, score: float, now: datetime) -> Gate | Non
         return close_gate(stack=stack, incident=incident, reason=reason, actor=ACTOR, now=now)
     except Refused:  # it is closed already
         return None
-
-
-def _is_bad_enough(incident: Incident, policy: GatePolicy) -> bool:
-    return SEVERITIES.index(incident.severity) <= SEVERITIES.index(policy.least_severity)
 
 
 def _score(text: str) -> float:

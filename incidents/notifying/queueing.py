@@ -61,7 +61,8 @@ def _chosen(channels: list[Channel], incident: Incident, occasion: Delivery.Occa
     mine = Delivery.objects.filter(incident=incident)
     told = set(mine.values_list("channel_id", flat=True)) if occasion in FOLLOWS_UP else set()
     # A message that nobody has tried to send yet will say the newest anyway.
-    soon = set(mine.unsent().values_list("channel_id", flat=True)) if occasion == Occasion.CAUSE else set()
+    newest = occasion in {Occasion.CAUSE, Occasion.SEVERITY}
+    soon = set(mine.unsent().values_list("channel_id", flat=True)) if newest else set()
     wanted = [c for c in channels if c.pk in told or (c.wants(incident) and occasion != Occasion.RESOLVED)]
     return [channel for channel in wanted if channel.pk not in soon]
 

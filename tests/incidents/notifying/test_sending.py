@@ -114,6 +114,21 @@ def test_a_worker_that_died_before_it_wrote_it_down_sends_it_again_with_the_same
     assert len(told(incident)) == 1
 
 
+def test_a_message_that_ends_every_worker_is_given_up_and_not_sent_for_ever(
+    receiver: Receiver, incident: Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "MOST_ATTEMPTS", 2)
+    channel_to(receiver.address)
+    opened(incident)
+    for place in range(2):
+        assert claim_due(now=after(2 * place))
+    assert deliver_due(now=after(10)) == 1
+    delivery = Delivery.objects.get()
+    assert delivery.state == "dead"
+    assert "It may have arrived" in told(incident)[-1]
+    assert not receiver.took
+
+
 def test_the_one_who_was_taken_for_dead_cannot_undo_what_the_other_wrote(incident: Incident) -> None:
     channel_to("json://127.0.0.1:1/x-nobody")
     opened(incident)
