@@ -25,6 +25,7 @@ CRASHES_A_READ = 1000
 HOSTS_AT_ONCE = 64
 LIMITS = Limits(connect_seconds=4.0, login_seconds=6.0)
 SOURCE = "dynohost"
+NOT_RUNNING = (DynoState.LOST, DynoState.STOPPED, DynoState.STRANDED)
 
 
 @dataclass
@@ -166,10 +167,8 @@ def _keep_dynos(reading: Reading, now: datetime) -> None:
         names = [name for name, dyno in told.items() if dyno["state"] == state and name in known]
         settled.filter(name__in=names).exclude(state=state).advance(state, changed_at=now)
     settled.placed().filter(counted=False).exclude(name__in=told).advance(DynoState.LOST, changed_at=now)
-    strays = [
-        name for name, dyno in known.items() if dyno.state in {"lost", "stopped"} and dyno.host_id != reading.host.pk
-    ]
-    gone = Dyno.objects.filter(name__in=strays, state__in=["lost", "stopped"], changed_at__lt=reading.began_at)
+    strays = [name for name, dyno in known.items() if dyno.state in NOT_RUNNING and dyno.host_id != reading.host.pk]
+    gone = Dyno.objects.filter(name__in=strays, state__in=NOT_RUNNING, changed_at__lt=reading.began_at)
     gone.exclude(moves__state__in=_underway()).update(host=reading.host, state=DynoState.RUNNING, changed_at=now)
 
 

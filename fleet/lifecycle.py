@@ -18,8 +18,10 @@ class HostState(State):
 class DynoState(State):
     """What the host said last about a dyno."""
 
-    STARTING = "starting", "its process runs, but has not been found healthy", "running", "crashed", "stopped", "lost"
-    RUNNING = "running", "healthy when last asked", "crashed", "stopping", "stopped", "lost"
+    STARTING = "starting", "its process runs, but has not been found healthy", *(
+        "running", "crashed", "stopped", "lost", "stranded",
+    )  # fmt: skip
+    RUNNING = "running", "healthy when last asked", "crashed", "stopping", "stopped", "lost", "stranded"
     CRASHED = (
         "crashed",
         "died hard; its host is starting it again",
@@ -28,10 +30,14 @@ class DynoState(State):
         "stopping",
         "stopped",
         "lost",
+        "stranded",
     )
-    STOPPING = "stopping", "told to end", "stopped", "lost", "running"
+    STOPPING = "stopping", "told to end", "stopped", "lost", "running", "stranded"
     STOPPED = "stopped", "ended because it was told to", "starting", "running"
-    LOST = "lost", "its host no longer knows it, and nobody stopped it", "running", "stopped"
+    LOST = "lost", "its host no longer knows it, and nobody stopped it", "running", "stopped", "stranded"
+    STRANDED = "stranded", "stopped so that it could move, and started nowhere yet: it runs nowhere", *(
+        "starting", "running", "crashed", "stopped",
+    )  # fmt: skip
 
 
 class MigrationState(State):
@@ -60,7 +66,7 @@ class MoveState(State):
     HEALTHY = "healthy", "found healthy on the fresh host", "committed", "planned", "failed", "unknown"
     COMMITTED = "committed", "the fresh host keeps it; the old one still runs it too", "done", "unknown"
     DONE = "done", "runs on the fresh host alone"
-    FAILED = "failed", "given up; the dyno is still where it was", "planned"
+    FAILED = "failed", "given up; the dyno is where it was, or stranded where it had to stop first", "planned"
     UNKNOWN = "unknown", "a host did not say what became of it; asked again", *(
         "starting", "started", "healthy", "committed", "done", "failed", "planned",
     )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, IntegerField, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Count, F, IntegerField, Prefetch, Q, QuerySet, When
 
-from fleet.lifecycle import MigrationState, MoveState
+from fleet.lifecycle import DynoState, MigrationState, MoveState
 from fleet.models import Deploy, HostDeploy, Migration
 from incidents.lifecycle import RunState, StepState
 from incidents.models import DeployVerdict, Gate, Incident, RunbookRun, RunStep, Suspect, TimelineEntry
@@ -62,6 +62,7 @@ class Progress:
     counts: dict[str, int]
     moves: list[Any]
     seconds: float
+    stranded: list[str]
 
     @property
     def total(self) -> int:
@@ -105,7 +106,8 @@ class Progress:
         acts = {
             MigrationState.RUNNING: {"pause", "cancel"}, MigrationState.PAUSED: {"resume", "cancel"},
         }.get(MigrationState.of(self.migration.state), set())  # fmt: skip
-        return acts | ({"retry"} if self.failed and self.migration.state != MigrationState.CANCELLED else set())
+        is_open = self.stranded or self.migration.state != MigrationState.CANCELLED
+        return acts | ({"retry"} if self.failed and is_open else set())
 
 
 def progress_of(migration_id: int | None, *, now: datetime) -> Progress | None:
@@ -119,7 +121,9 @@ def progress_of(migration_id: int | None, *, now: datetime) -> Progress | None:
     moves = list(rows.filter(state__in=loud).order_by("position")[:50])
     moves += list(rows.exclude(state__in=loud).order_by("-finished_at", "position")[: max(0, 12 - len(moves))])
     began, ended = migration.started_at or now, migration.finished_at or now
-    return Progress(migration, dict(counts), moves, max(0.0, (ended - began).total_seconds()))
+    stranded = migration.moves.filter(dyno__state=DynoState.STRANDED, dyno__host=F("source")).order_by("dyno__name")
+    names = list(stranded.values_list("dyno__name", flat=True))
+    return Progress(migration, dict(counts), moves, max(0.0, (ended - began).total_seconds()), names)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from fleet.lifecycle import MoveState
 from fleet.migration import rows
-from fleet.migration.census import memory_of
+from fleet.migration.census import is_stranded, memory_of
 from fleet.migration.facts import Limits
 from fleet.migration.hold import Hold
 from fleet.models import Host, Move
@@ -43,6 +43,7 @@ class Carrier:
 
     def __init__(self, hold: Hold, limits: Limits, desk: Desk) -> None:
         self.hold, self.limits, self.desk = hold, limits, desk
+        self.begun: set[int] = set()  # moves whose present attempt began here: nobody before us can have sent it
         self._steps: dict[str, Callable[[Move], Awaitable[None]]] = {
             MoveState.STARTING: self._start,
             MoveState.STARTED: self._await_health,
@@ -58,10 +59,9 @@ class Carrier:
             await step(move)
 
     async def _start(self, move: Move) -> None:
-        may_overlap = move.dyno.app.may_overlap
+        if not (move.dyno.app.may_overlap or await self._stop_first(move)):
+            return
         try:
-            if not may_overlap:
-                await self._insist(move.source, "stop", f"move-{move.pk}-stop", **self._stopping(move))
             await self._insist(
                 move.target,
                 "start",
@@ -74,12 +74,27 @@ class Carrier:
             await self._give_way(move, f"{move.target.name}: {refusal}", sick=refusal.code not in LEFT_ALONE)
         except CallError as problem:
             # What may have started there ends by itself, for nobody will commit it; but not at once.
-            if may_overlap:
+            never_sent = isinstance(problem, NotStarted) and move.pk in self.begun
+            if never_sent or move.dyno.app.may_overlap:
                 await self._give_way(move, str(problem), sick=True, undo=isinstance(problem, Unknown))
             else:
                 await self._leave_unknown(move, str(problem))
         else:
             await in_thread(rows.change_move, self.hold, move, MoveState.STARTED)
+
+    async def _stop_first(self, move: Move) -> bool:
+        """Whether the old host runs it no more, as has to be where an app allows only one."""
+        if is_stranded(move.dyno):
+            return True
+        try:
+            await self._insist(move.source, "stop", self._name(move, "stop"), **self._stopping(move))
+        except Rejected as refusal:
+            await self._give_way(move, f"{move.source.name}: {refusal}", sick=False)
+        except CallError as problem:
+            await self._leave_unknown(move, str(problem))
+        else:
+            await in_thread(rows.strand_dyno, self.hold, move)
+        return is_stranded(move.dyno)
 
     async def _await_health(self, move: Move) -> None:
         until = time.monotonic() + self.limits.healthy_seconds
@@ -121,7 +136,7 @@ class Carrier:
     async def _stop_old(self, move: Move) -> None:
         if move.dyno.app.may_overlap:
             try:
-                await self._insist(move.source, "stop", f"move-{move.pk}-stop", **self._stopping(move))
+                await self._insist(move.source, "stop", self._name(move, "stop"), **self._stopping(move))
             except CallError as problem:
                 why = (
                     f"It runs on {move.target.name}, but {move.source.name} does not say that it has stopped: {problem}"
@@ -153,23 +168,26 @@ class Carrier:
     async def _give_way(self, move: Move, why: str, *, sick: bool, undo: bool = False) -> None:
         """Plans the next attempt elsewhere, or gives the move up."""
         logger.info("move %s of %s gives way: %s", move.pk, move.dyno.name, why)
-        if undo:
-            await self._undo(move)
+        if undo and not await self._undo(move) and not move.dyno.app.may_overlap:
+            await self._leave_unknown(move, why)  # it may be running there still
+            return
         target = self.desk.another_target(move, sick=sick)
         if target is None:
-            await in_thread(rows.fail_move, self.hold, move, why, is_stopped=not move.dyno.app.may_overlap)
+            await in_thread(rows.fail_move, self.hold, move, why)
         else:
             await in_thread(rows.change_move, self.hold, move, MoveState.PLANNED, target=target, message=why[:2000])
             move.target = target
 
-    async def _undo(self, move: Move) -> None:
-        """Ends a provisional dyno early; should that not reach it, it ends by itself."""
+    async def _undo(self, move: Move) -> bool:
+        """Ends a provisional dyno early; should that not reach it, it ends by itself, but later."""
         try:
             await self.hold.call(
                 move.target, "stop", self._name(move, "undo"), seconds=CALL_SECONDS, **self._stopping(move)
             )
         except CallError as problem:
             logger.info("%s ends by itself on %s: %s", move.dyno.name, move.target.name, problem)
+            return False
+        return True
 
     async def _leave_unknown(self, move: Move, why: str) -> None:
         await in_thread(rows.change_move, self.hold, move, MoveState.UNKNOWN, message=why[:2000])

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import Count, F, Sum
 
+from fleet.lifecycle import DynoState
 from fleet.migration.facts import AppFact, DynoFact, HostFact
 from fleet.migration.hold import IN_FLIGHT
 from fleet.models import Dyno, Host, Move
@@ -27,13 +28,21 @@ def dynos_to_move(sources: Iterable[Host]) -> list[DynoFact]:
         dyno.app_id: AppFact(dyno.app_id, dyno.app.name, totals[dyno.app_id], dyno.app.may_overlap) for dyno in dynos
     }
     return [
-        DynoFact(dyno.pk, dyno.name, apps[dyno.app_id], dyno.host_id, dyno.host.name, memory_of(dyno)) for dyno in dynos
+        DynoFact(
+            dyno.pk, dyno.name, apps[dyno.app_id], dyno.host_id, dyno.host.name, memory_of(dyno), is_stranded(dyno)
+        )
+        for dyno in dynos
     ]
 
 
 def memory_of(dyno: Dyno) -> int:
     """What it takes up, in MB."""
     return dyno.memory_mb or USUAL_MB
+
+
+def is_stranded(dyno: Dyno) -> bool:
+    """Whether it was stopped to be moved, and runs nowhere."""
+    return str(dyno.state) == DynoState.STRANDED.value
 
 
 def fresh_hosts(avoid: Collection[int]) -> list[HostFact]:

@@ -12,7 +12,7 @@ from fleet.lifecycle import MigrationState, MoveState
 from fleet.live import announce
 from fleet.migration import rows
 from fleet.migration.carry import CALL_SECONDS, Carrier
-from fleet.migration.census import fresh_hosts, memory_of
+from fleet.migration.census import fresh_hosts, is_stranded, memory_of
 from fleet.migration.facts import Limits
 from fleet.migration.hold import IN_FLIGHT, Hold, LeaseLost, renew
 from fleet.migration.rooms import Room, best_room
@@ -95,18 +95,25 @@ class Drive:
             if self._tasks:
                 await self._changed.wait()
                 self._changed.clear()
-            elif not self.queue or self.state != MigrationState.RUNNING or not await self._next_wave():
+            elif not self.queue or not await (self._next_wave() if self._is_running() else self._give_up_stranded()):
                 return
 
     def _launch(self, group: asyncio.TaskGroup) -> None:
         """Begins whatever the limits allow: first where it was planned, then where a place is idle."""
         for elsewhere in (False, True):
-            if self.state != MigrationState.RUNNING or not any(map(self._is_idle, self.rooms)):
+            if not any(map(self._is_idle, self.rooms)):
                 return
-            for move in [move for move in self.queue if move.wave <= self.wave]:
+            for move in [move for move in self.queue if self._may_begin(move)]:
                 if self.moving[move.dyno.app_id] < self.limits.moves_per_app and self._has_place(move, elsewhere):
                     self.queue.remove(move)
                     self._begin(group, move)
+
+    def _is_running(self) -> bool:
+        return self.state == MigrationState.RUNNING
+
+    def _may_begin(self, move: Move) -> bool:
+        """A dyno that runs nowhere waits for no wave, and for no pause either."""
+        return is_stranded(move.dyno) or (self._is_running() and move.wave <= self.wave)
 
     def _has_place(self, move: Move, elsewhere: bool) -> bool:
         if not elsewhere or self._is_usable(move.target_id):
@@ -118,6 +125,8 @@ class Drive:
         together = planned.apps[move.dyno.app_id] - 1 if planned and self._is_usable(move.target_id) else None
         busy = {host_id for host_id in self.rooms if not self._is_idle(host_id)} | self.tried[move.pk]
         room = self._best(move, busy)
+        if room is None and together is None:
+            room = self._best(move, busy - self.tried[move.pk])
         if room is None or (together is not None and room.apps[move.dyno.app_id] > together):
             return False
         self._retarget(move, room)
@@ -133,7 +142,10 @@ class Drive:
     async def _carry(self, move: Move) -> None:
         """One turn of a move; one that has to try again stands in the queue afterwards."""
         try:
-            if move.state != MoveState.PLANNED or await in_thread(rows.begin_move, self.hold, move):
+            if move.state != MoveState.PLANNED:
+                await self.carrier.carry(move)
+            elif await in_thread(rows.begin_move, self.hold, move):
+                self.carrier.begun.add(move.pk)
                 await self.carrier.carry(move)
             else:
                 await self._not_begun(move)
@@ -153,7 +165,7 @@ class Drive:
             return
         self.rooms.pop(move.target_id, None)
         if (room := self._best(move, {move.target_id})) is None:
-            await in_thread(rows.fail_move, self.hold, move, "No fresh host has room for it.", is_stopped=False)
+            await in_thread(rows.fail_move, self.hold, move, "No fresh host has room for it.")
         else:
             self._retarget(move, room)
 
@@ -194,12 +206,19 @@ class Drive:
             if not await self._pass_gate(self.wave):
                 return False
             self.wave = following
-        if any(self._is_usable(move.target_id) or self._best(move, ()) for move in self.queue):
-            return True
-        for move in self.queue:
-            await in_thread(rows.fail_move, self.hold, move, "No fresh host is left for it.", is_stopped=False)
-        self.queue.clear()
+        if not any(self._is_usable(move.target_id) or self._best(move, ()) for move in self.queue):
+            await self._give_up(list(self.queue))
         return True
+
+    async def _give_up_stranded(self) -> bool:
+        """While nothing else may begin: those that run nowhere and have no place to go; a person is to know."""
+        await self._give_up([move for move in self.queue if is_stranded(move.dyno)])
+        return False
+
+    async def _give_up(self, moves: Iterable[Move]) -> None:
+        for move in moves:
+            self.queue.remove(move)
+            await in_thread(rows.fail_move, self.hold, move, "No fresh host is left for it.")
 
     async def _pass_gate(self, wave: int) -> bool:
         """Whether the moved dynos fare well where they are; the hosts are asked, after a while of watching."""
@@ -238,7 +257,7 @@ class Drive:
             await asyncio.sleep(min(BEAT_SECONDS, settings.LEASE_SECONDS / 4))
             self.state = await in_thread(renew, self.hold, now=timezone.now())
             if self.state == MigrationState.CANCELLED:
-                self.queue.clear()
+                self.queue[:] = filter(self._may_begin, self.queue)
             if (states := [move.state for move in self.moves]) != told:
                 told = states
                 await in_thread(announce, self.migration.reference)

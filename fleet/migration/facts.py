@@ -46,7 +46,7 @@ class AppFact:
 
 @dataclass(frozen=True, slots=True)
 class DynoFact:
-    """A dyno to be moved away from `host_id`."""
+    """A dyno to be moved away from `host_id`. `is_stranded`: it was stopped there already, and runs nowhere."""
 
     id: int
     name: str
@@ -54,6 +54,7 @@ class DynoFact:
     host_id: int
     host: str
     memory_mb: int
+    is_stranded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from fleet.leases import lease_end, new_lease, next_fence
-from fleet.lifecycle import MigrationState, MoveState
+from fleet.lifecycle import DynoState, MigrationState, MoveState
 from fleet.models import Host, Migration
 from fleet.models.querysets import due
 from fleet.offloop import in_thread
@@ -64,8 +64,9 @@ class Hold:
 
 def due_condition(now: datetime) -> Q:
     """Condition on migrations that want a holder and have none."""
-    unfinished = Q(state=MigrationState.RUNNING) | Q(moves__state__in=IN_FLIGHT)
-    return due(now) & unfinished
+    stranded = Q(moves__state=MoveState.PLANNED, moves__dyno__state=DynoState.STRANDED)
+    begun = Q(moves__state__in=IN_FLIGHT) | stranded & ~Q(state=MigrationState.PLANNED)
+    return due(now) & (Q(state=MigrationState.RUNNING) | begun)
 
 
 def take_hold(migration_id: int, *, now: datetime) -> Hold | None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fleet import journal
 from fleet.actor import Actor
-from fleet.lifecycle import HostState, MigrationState, MoveState
+from fleet.lifecycle import DynoState, HostState, MigrationState, MoveState
 from fleet.live import FLEET, announce
 from fleet.migration import rows
 from fleet.migration.census import dynos_to_move, fresh_hosts
@@ -33,10 +33,19 @@ class NotPossible(ValueError):  # noqa: N818 - says what is wrong
     """A migration is not in a state for that; the text says so to a person."""
 
 
-def propose(*, sources: Sequence[Host], avoid: Collection[int] = (), limits: Limits | None = None) -> Plan:
-    """The plan for emptying these hosts, without a word written down. `avoid`: ids of hosts that are exposed."""
+def propose(
+    *,
+    sources: Sequence[Host],
+    avoid: Collection[int] = (),
+    limits: Limits | None = None,
+    only: Collection[int] | None = None,
+) -> Plan:
+    """The plan for emptying these hosts, without a word written down. `avoid`: ids of hosts that are exposed.
+
+    `only`: ids of the dynos that it is about.
+    """
     shunned = {*avoid, *(host.pk for host in sources)}
-    dynos = dynos_to_move(sources)
+    dynos = [dyno for dyno in dynos_to_move(sources) if only is None or dyno.id in only]
     return plan_moves(dynos=dynos, hosts=fresh_hosts(shunned), limits=limits or Limits(), avoid=avoid)
 
 
@@ -95,32 +104,61 @@ def resume_migration(*, migration: Migration, actor: Actor, now: datetime) -> No
 
 @transaction.atomic
 def cancel_migration(*, migration: Migration, actor: Actor, now: datetime) -> None:
-    """Moves that have not begun never will; those under way are brought to their end."""
+    """Moves that have not begun never will; those under way, or that left a dyno nowhere, are brought to their end."""
     live = [MigrationState.PLANNED, MigrationState.RUNNING, MigrationState.PAUSED]
     _advance(migration, MigrationState.CANCELLED, live, finished_at=now)
-    withdrawn = migration.moves.filter(state=MoveState.PLANNED).advance(MoveState.CANCELLED, finished_at=now)
+    waiting = migration.moves.filter(state=MoveState.PLANNED).exclude(dyno__state=DynoState.STRANDED)
+    withdrawn = waiting.advance(MoveState.CANCELLED, finished_at=now)
     _tell(migration, f"Cancelled the migration; {withdrawn} dynos stay where they are.", actor, now)
     nudge_on_commit("fleet.tasks.acting.drive", [migration.pk])
 
 
 @transaction.atomic
 def retry_failed(*, migration: Migration, actor: Actor, now: datetime) -> Migration:
-    """Tries failed moves again: in this migration while it lives, else in a new one, which is given back."""
+    """Tries failed moves again: in this migration while it lives, else in a new one, which is given back.
+
+    Raises NotPossible, with what is missing where there is no room for all of them.
+    """
     migration.refresh_from_db()
-    failed = migration.moves.filter(state=MoveState.FAILED)
-    if not failed.exists():
-        raise NotPossible("No move of this migration failed.")
+    plan = _plan_again(migration)
     if migration.state in {MigrationState.RUNNING, MigrationState.PAUSED}:
-        failed.advance(MoveState.PLANNED, finished_at=None, message="")
+        _plan_in_place(migration, plan)
         if migration.state == MigrationState.PAUSED:
             resume_migration(migration=migration, actor=actor, now=now)
         nudge_on_commit("fleet.tasks.acting.drive", [migration.pk])
         return migration
-    sources = list(Host.objects.filter(moves_away__in=failed).distinct())
-    plan = propose(sources=sources, avoid=migration.limits.get("avoid", []), limits=Limits.from_data(migration.limits))
     again = create_migration(plan=plan, reference=migration.reference, actor=actor, now=now)
     start_migration(migration=again, actor=actor, now=now)
     return again
+
+
+def _plan_again(migration: Migration) -> Plan:
+    """Where the dynos of failed moves would go now. Raises NotPossible."""
+    failed = migration.moves.filter(state=MoveState.FAILED)
+    if not failed.exists():
+        raise NotPossible("No move of this migration failed.")
+    plan = propose(
+        sources=list(Host.objects.filter(moves_away__in=failed).distinct()),
+        avoid=migration.limits.get("avoid", []),
+        limits=Limits.from_data(migration.limits),
+        only=set(failed.values_list("dyno_id", flat=True)),
+    )
+    if plan.shortfall:
+        raise NotPossible(f"{plan.shortfall.told()} Nothing was begun.")
+    if not plan.moves:
+        raise NotPossible("None of the dynos whose moves failed is still there to be moved; nothing was begun.")
+    return plan
+
+
+def _plan_in_place(migration: Migration, plan: Plan) -> None:
+    """Puts failed moves back into the queue, each with its new target. Raises NotPossible."""
+    try:
+        with transaction.atomic():
+            for move in plan.moves:
+                failed = migration.moves.filter(dyno=move.dyno.id, state=MoveState.FAILED)
+                failed.advance(MoveState.PLANNED, target_id=move.target_id, finished_at=None, message="")
+    except IntegrityError:
+        raise NotPossible("Some of these dynos are being moved by another migration; nothing was begun.") from None
 
 
 def due_migrations(now: datetime) -> QuerySet[Migration]:

@@ -41,6 +41,15 @@ class Shortfall:
         added = [{"hosts": hosts, "dynos_that_fit": dynos} for hosts, dynos in self.adding]
         return asdict(self) | {"dynos": list(self.dynos), "count": len(self.dynos), "adding": added}
 
+    def told(self) -> str:
+        """As it is said to a person."""
+        added = [f"{_counted(hosts, 'more host')} would take {fit}" for hosts, fit in self.adding]
+        missing = f"{_counted(self.slots, 'slot')} and {self.memory_mb} MB are missing"
+        return (
+            f"There is no room for {_counted(len(self.dynos), 'dyno')} on fresh hosts: {missing}. "
+            f"Of hosts with {_counted(self.host_slots, 'slot')} and {self.host_memory_mb} MB, {', '.join(added)}."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -50,6 +59,7 @@ class Plan:
     shortfall: Shortfall | None
     whole_apps_at_risk: tuple[str, ...]
     stopped_first: tuple[str, ...]
+    stranded: tuple[str, ...]
     lower_bound_seconds: float
     free_slots_before: int
     free_slots_after: int
@@ -66,6 +76,7 @@ class Plan:
             "shortfall": self.shortfall.as_data() if self.shortfall else None,
             "apps_at_risk": list(self.whole_apps_at_risk),
             "stopped_first": list(self.stopped_first),
+            "stranded": list(self.stranded),
             "lower_bound_seconds": round(self.lower_bound_seconds, 1),
             "capacity": {"before": self.free_slots_before, "after": self.free_slots_after},
             "warnings": list(self._warnings()),
@@ -79,6 +90,8 @@ class Plan:
             yield f"Every dyno of these apps is on the hosts to be emptied: {', '.join(self.whole_apps_at_risk)}."
         if self.stopped_first:
             yield f"Must not run twice, so they stop before they start: {', '.join(self.stopped_first)}."
+        if self.stranded:
+            yield f"Stopped already, and run nowhere now, so they go first: {', '.join(self.stranded)}."
 
 
 def plan_moves(
@@ -98,7 +111,8 @@ def plan_moves(
         moves=_in_waves(ordered, places, {host.id: host.name for host in fresh}, limits),
         shortfall=_shortfall(dynos, fresh, left_over, hosts) if left_over else None,
         whole_apps_at_risk=_whole_apps(dynos),
-        stopped_first=tuple(dyno.name for dyno in ordered if not dyno.app.may_overlap),
+        stopped_first=tuple(dyno.name for dyno in ordered if not (dyno.app.may_overlap or dyno.is_stranded)),
+        stranded=tuple(sorted(dyno.name for dyno in dynos if dyno.is_stranded)),
         lower_bound_seconds=lower_bound(seconds, slots=targets * limits.starts_per_host, per_app=limits.moves_per_app),
         free_slots_before=free,
         free_slots_after=free - len(ordered),
@@ -126,7 +140,7 @@ def _place(
     rooms = [Room.of(host) for host in fresh]
     places: dict[int, int] = {}
     left_over = []
-    for dyno in sorted(dynos, key=lambda dyno: (-dyno.memory_mb, -dyno.app.dynos, dyno.name)):
+    for dyno in sorted(dynos, key=lambda dyno: (not dyno.is_stranded, -dyno.memory_mb, -dyno.app.dynos, dyno.name)):
         room = best_room(rooms, app_id=dyno.app.id, memory_mb=dyno.memory_mb, packed=packed)
         if room is None:
             left_over.append(dyno)
@@ -161,15 +175,22 @@ def _in_waves(
 
 
 def _canaries(ordered: Sequence[DynoFact], places: dict[int, int], wanted: int) -> list[DynoFact]:
-    """The first few, of different apps and onto different hosts as far as that goes; none where that would be all."""
+    """The first few, of different apps and onto different hosts as far as that goes; none where that would be all.
+
+    Those that run nowhere are all among them: nothing is risked by starting them, and they wait for nobody.
+    """
     if len(ordered) <= wanted:
         return []
-    chosen: list[DynoFact] = []
+    chosen = [dyno for dyno in ordered if dyno.is_stranded]
     while len(chosen) < wanted:
         apps, targets = Counter(dyno.app.id for dyno in chosen), Counter(places[dyno.id] for dyno in chosen)
         others = [dyno for dyno in ordered if dyno not in chosen]
         chosen.append(min(others, key=lambda dyno: (targets[places[dyno.id]], apps[dyno.app.id])))
     return chosen
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _whole_apps(dynos: Sequence[DynoFact]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fleet import journal
 from fleet.actor import SYSTEM
 from fleet.lifecycle import DynoState, HostState, MigrationState, MoveState
 from fleet.live import FLEET, announce
-from fleet.migration.census import UNFINISHED
+from fleet.migration.census import UNFINISHED, is_stranded
 from fleet.migration.hold import Hold, lock
 from fleet.models import Crash, Dyno, Host, Migration, Move
 from fleet.states import State
@@ -29,14 +29,22 @@ def held(hold: Hold) -> Iterator[datetime]:
 
 
 def begin_move(hold: Hold, move: Move) -> bool:
-    """Takes a planned move up; False where it was withdrawn, or where its target takes no dynos any more."""
+    """Takes a planned move up; False where it was withdrawn, or where its target takes no dynos any more.
+
+    A dyno that turned up on another host meanwhile is left there.
+    """
     with held(hold) as now:
+        if not Dyno.objects.filter(pk=move.dyno_id, host_id=move.source_id).exists():
+            gone = f"It is no longer on {move.source.name}."
+            Move.objects.filter(pk=move.pk).advance(MoveState.CANCELLED, finished_at=now, message=gone)
+            return False
         if not Host.objects.taking_dynos().filter(pk=move.target_id).exists():
             return False
         changes = {"attempts": F("attempts") + 1, "started_at": Coalesce("started_at", now), "message": ""}
         rows = Move.objects.filter(pk=move.pk, state=MoveState.PLANNED)
         began = rows.advance(MoveState.STARTING, target_id=move.target_id, **changes)
     look_at(move)
+    move.dyno.refresh_from_db(fields=["state"])
     return bool(began)
 
 
@@ -75,13 +83,19 @@ def finish_move(hold: Hold, move: Move) -> None:
     look_at(move)
 
 
-def fail_move(hold: Hold, move: Move, why: str, *, is_stopped: bool) -> None:
-    """Given up; `is_stopped` where its app had to stop it first, so that it runs nowhere now."""
-    message = f"{why} It had to stop before it could start, and runs nowhere now." if is_stopped else why
+def strand_dyno(hold: Hold, move: Move) -> None:
+    """The old host runs it no more, and nobody else does yet: from here on every plan puts it first."""
+    with held(hold) as now:
+        Dyno.objects.filter(pk=move.dyno_id, host_id=move.source_id).advance(DynoState.STRANDED, changed_at=now)
+    move.dyno.refresh_from_db(fields=["state"])
+
+
+def fail_move(hold: Hold, move: Move, why: str) -> None:
+    """Given up."""
+    nowhere = "It had to stop before it could start, and runs nowhere now."
+    message = f"{why} {nowhere}" if is_stranded(move.dyno) else why
     with held(hold) as now:
         Move.objects.filter(pk=move.pk).advance(MoveState.FAILED, finished_at=now, message=message[:2000])
-        if is_stopped:
-            Dyno.objects.filter(pk=move.dyno_id).advance(DynoState.STOPPED, changed_at=now)
         _tell(hold, f"The move of {move.dyno.name} failed: {message}", now, dyno=move.dyno.name)
     look_at(move)
 

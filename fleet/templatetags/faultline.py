@@ -13,7 +13,7 @@ register = template.Library()
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 TONES = {
     "good": "succeeded done committed resolved healthy intact sent",
-    "bad": "failed dead crashed lost rejected overwrote major damaged against open",
+    "bad": "failed dead crashed lost stranded rejected overwrote major damaged against open",
     "warn": "tainted unknown draining paused minor not_started closed",
     "busy": "starting started stopping acknowledged mitigated ready enrolling",
 }

@@ -46,7 +46,7 @@ class Migrate:
         if plan.as_data()["moves"] != context.step.prepared["moves"]:
             raise Refused(FLEET_CHANGED)
         if plan.shortfall:
-            raise Refused("There is not enough room on fresh hosts. Add hosts, then look at the plan again.")
+            raise Refused(f"{plan.shortfall.told()} Nothing was done. Add hosts, then look at the plan again.")
         reference = context.incident.reference
         try:
             migration = create_migration(plan=plan, reference=reference, actor=context.actor, now=context.now)
