@@ -179,6 +179,7 @@ HOST_PROGRAM_DIGESTS: list[str] = env.list("HOST_PROGRAM_DIGESTS", [])
 FLEET_JOURNAL = "incidents.timeline.record.fleet_journal"
 # What a person needs to change anything; the fleet does not know who gives it.
 ACT_PERMISSION = "incidents.respond"
+ADMINISTER_PERMISSION = "incidents.administer"
 
 CELERY_BROKER_URL = secret("BROKER_URL", "redis://localhost/0")
 CELERY_TASK_IGNORE_RESULT = True

@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from fleet.actions import taint_hosts, untaint_hosts
+from fleet.blast_radius import beyond_policy, may_pass
 from fleet.charts import Marker, pulse_chart
 from fleet.lifecycle import HostState
 from fleet.models import Host
@@ -61,8 +62,8 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @acting
 def taint(request: HttpRequest) -> HttpResponse:
-    """Taints the chosen hosts."""
-    now, reason = timezone.now(), text_in(request.POST, "reason").strip()
+    """Taints the chosen hosts; beyond the policy only for an administrator who confirms just that."""
+    reason = text_in(request.POST, "reason").strip()
     chosen = list(Host.objects.filter(pk__in=_numbers(request.POST.getlist("host"))))
     fresh = [host for host in chosen if host.state == HostState.IN_SERVICE]
     if not reason:
@@ -70,14 +71,35 @@ def taint(request: HttpRequest) -> HttpResponse:
     elif not fresh:
         said = "Choose at least one host" if not chosen else "None of the chosen hosts is in service"
         messages.error(request, f"{said}. Nothing was tainted.")
+    elif beyond := " ".join(beyond_policy(fresh, moves_dynos=False)):
+        return _beyond(request, fresh, reason, beyond, left=len(chosen) - len(fresh))
     else:
-        hours = request.POST.get("hours", "")
-        expires_at = now + timedelta(hours=int(hours)) if hours in EXPIRIES and hours else None
-        taint_hosts(hosts=fresh, reason=reason, reference="", actor=actor_of(request), now=now, expires_at=expires_at)
-        left = len(chosen) - len(fresh)
-        passed = f" {left} not in service {'was' if left == 1 else 'were'} left as they are." if left else ""
-        messages.success(request, f"Tainted {_hosts(len(fresh))}: no new dynos there.{passed}")
+        _taint(request, fresh, reason, left=len(chosen) - len(fresh))
     return _back(request)
+
+
+def _beyond(request: HttpRequest, hosts: list[Host], reason: str, beyond: str, *, left: int) -> HttpResponse:
+    """Refuses, asks, or acts where just this was confirmed; a fleet that changed since is asked about again."""
+    if not may_pass(actor_of(request)):
+        messages.error(request, f"{beyond} Only an administrator may pass that. Nothing was tainted.")
+    elif request.POST.get("confirmed") == beyond:
+        _taint(request, hosts, f"{reason} (beyond the policy, confirmed by {request.user.get_username()})", left=left)
+    else:
+        context = {
+            "hosts": hosts, "beyond": beyond, "reason": reason, "hours": request.POST.get("hours", ""),
+            "next": request.POST.get("next", ""), "until": EXPIRIES.get(request.POST.get("hours", ""), EXPIRIES[""]),
+        }  # fmt: skip
+        return render_page(request, "fleet/taint_beyond.html", context)
+    return _back(request)
+
+
+def _taint(request: HttpRequest, hosts: list[Host], reason: str, *, left: int) -> None:
+    """Taints them, and says so; `left` of the chosen ones are not in service."""
+    now, hours = timezone.now(), request.POST.get("hours", "")
+    expires_at = now + timedelta(hours=int(hours)) if hours in EXPIRIES and hours else None
+    taint_hosts(hosts=hosts, reason=reason, reference="", actor=actor_of(request), now=now, expires_at=expires_at)
+    passed = f" {left} not in service {'was' if left == 1 else 'were'} left as they are." if left else ""
+    messages.success(request, f"Tainted {_hosts(len(hosts))}: no new dynos there.{passed}")
 
 
 @require_POST

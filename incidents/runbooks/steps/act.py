@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from fleet.blast_radius import beyond_policy, may_pass
 from fleet.models import Host
 from incidents.errors import Refused
 from incidents.runbooks.actions import ACTIONS, Action
 from incidents.runbooks.actions.base import describe_targets
-from incidents.runbooks.blast_radius import beyond_policy, may_pass
 from incidents.runbooks.step import Outcome, StepContext
 from incidents.runbooks.targets import select_hosts
 

@@ -10,11 +10,11 @@ from environs import Env, EnvError
 from marshmallow.validate import ContainsOnly
 
 from fleet.actor import Actor
+from fleet.blast_radius import apps_beyond_policy, beyond_policy, share_of_fleet
 from fleet.models import App, Dyno, Host, Stack
 from incidents.errors import Refused
 from incidents.gates import standing_gate
 from incidents.models import Incident
-from incidents.runbooks.blast_radius import apps_beyond_policy, beyond_policy, share_of_fleet
 from incidents.runbooks.plan import ACTIONS, KINDS
 from tests.incidents.runbooks.running import ANA, BEN, CLOSE, LOOK, NOW, TAINT, begin, confirm, take, told, turn
 

@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from fleet.actor import Actor
 from fleet.lifecycle import HostState
 from fleet.models import App, Host
-from incidents.runbooks.actions.base import PLACED
+from fleet.queries import PLACED
 
 NOT_OF_THE_FLEET = [HostState.RETIRED.value, HostState.UNKNOWN.value]
 OUT_OF_SERVICE = [HostState.TAINTED.value, HostState.DRAINING.value, HostState.DRAINED.value]
@@ -52,4 +52,4 @@ def apps_beyond_policy(hosts: list[Host]) -> list[str]:
 def may_pass(actor: Actor) -> bool:
     """Whether this person may act beyond the policy."""
     user = get_user_model().objects.filter(pk=actor.user_id).first() if actor.user_id else None
-    return bool(user and user.has_perm("incidents.administer"))
+    return bool(user and user.has_perm(settings.ADMINISTER_PERMISSION))
