@@ -1,5 +1,6 @@
 """Deliveries of deploy webhooks: checked, kept raw, understood, all of it once."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -8,12 +9,14 @@ from typing import Any
 import msgspec
 from django.db import IntegrityError, transaction
 
+from fleet.actor import Actor
 from fleet.ingest.deploys import UnknownDeploy, record_facts
 from fleet.ingest.formats import PARSERS
 from fleet.ingest.formats.facts import Parsed, Problem
 from fleet.ingest.signatures import verify
 from fleet.models import Deploy, WebhookDelivery, WebhookSource
 
+logger = logging.getLogger(__name__)
 KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp")
 Status = WebhookDelivery.Status
 
@@ -42,8 +45,29 @@ def receive_delivery(*, source: WebhookSource, headers: Mapping[str, str], body:
         return understand_delivery(row=row, now=now)
 
 
+class NoDelivery(LookupError):  # noqa: N818 - it is an answer
+    """The inbox has no such delivery, or several."""
+
+
+@transaction.atomic
+def replay_delivery(*, delivery: str, source: str = "", actor: Actor, now: datetime) -> Outcome:
+    """Reads a kept delivery again, whatever was made of it before; its facts change only what they say anew.
+
+    `source` tells deliveries of the same id apart. Raises NoDelivery.
+    """
+    kept = WebhookDelivery.objects.select_for_update(of=("self",)).select_related("source").filter(delivery=delivery)
+    rows = list(kept.filter(source__name=source) if source else kept)
+    if not rows:
+        raise NoDelivery(f"The inbox keeps no delivery {delivery}{f' of {source}' if source else ''}.")
+    if len(rows) > 1:
+        names = ", ".join(sorted(row.source.name for row in rows))
+        raise NoDelivery(f"Several sources sent a delivery {delivery}; say which one of {names} is meant.")
+    logger.info("%s replays delivery %s of %s", actor.name, delivery, rows[0].source)
+    return understand_delivery(row=rows[0], now=now)
+
+
 def understand_delivery(*, row: WebhookDelivery, now: datetime) -> Outcome:
-    """Makes facts of a kept delivery, in the caller's transaction; also to replay one from the inbox."""
+    """Makes facts of a kept delivery, in the caller's transaction."""
     parsed = _parsed(row)
     deploy: Deploy | None = None
     problems = list(parsed.problems)
