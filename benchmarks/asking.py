@@ -57,7 +57,7 @@ FROM (SELECT now() - random() * interval '48 hours' AS at FROM generate_series(1
 ROLL_UP = """
 INSERT INTO fleet_crash_minute
 SELECT date_trunc('minute', at, 'UTC'), host_id, app_id, kind, count(*), min(at), min(at), false
-FROM fleet_crash GROUP BY 1, 2, 3, 4
+FROM fleet_crash GROUP BY 1, 2, 3, 4 ORDER BY 1
 """
 
 

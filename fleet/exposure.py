@@ -9,25 +9,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Sum
+from django.db.models import QuerySet
 
 from fleet.lifecycle import HostState
-from fleet.models import CrashMinute, Deploy, Host, HostDeploy
+from fleet.models import Deploy, Host, HostDeploy
 
 MINUTE = timedelta(minutes=1)
-# Lags are whole minutes between a host's own deploy and the roll-up's minute.
-ALIGNED = """
-SELECT round(extract(epoch FROM rolled.minute - date_trunc('minute', touched.at, 'UTC')) / 60)::int AS lag,
-       host.attributes @> %(cohort)s::jsonb AS such, sum(rolled.count)::int
-FROM fleet_hostdeploy touched
-JOIN fleet_host host ON host.id = touched.host_id
-JOIN fleet_crash_minute rolled ON rolled.host_id = touched.host_id
- AND rolled.minute BETWEEN date_trunc('minute', touched.at, 'UTC') - %(span)s
-                       AND date_trunc('minute', touched.at, 'UTC') + %(span)s
-WHERE touched.deploy_id = %(deploy)s AND touched.outcome <> 'skipped'
-  AND rolled.minute BETWEEN %(first)s AND %(last)s
-GROUP BY 1, 2
+# Both sides in one reading of the roll-up: crashes of exposed hosts by lag, which is whole minutes since a host's own
+# deploy, and by whether the host is of the cohort; those of the others by minute.
+COUNTED = """
+WITH side AS MATERIALIZED (
+    SELECT host.id, date_trunc('minute', touched.at, 'UTC') AS at,
+           touched.at IS NOT NULL AND host.attributes @> %(cohort)s::jsonb AS such
+    FROM fleet_host host LEFT JOIN fleet_hostdeploy touched
+      ON touched.host_id = host.id AND touched.deploy_id = %(deploy)s AND touched.outcome <> 'skipped'
+    WHERE touched.at IS NOT NULL OR host.state <> ALL(%(apart)s)
+)
+SELECT CASE WHEN side.at IS NULL THEN rolled.minute END,
+       (date_part('epoch', rolled.minute - side.at) / 60)::int, side.such, sum(rolled.count)::int
+FROM fleet_crash_minute rolled JOIN side ON side.id = rolled.host_id
+WHERE rolled.minute BETWEEN %(first)s AND %(last)s
+  AND (side.at IS NULL OR rolled.minute BETWEEN side.at - %(span)s AND side.at + %(span)s)
+GROUP BY 1, 2, 3
 """
+APART = [HostState.RETIRED.value, HostState.UNKNOWN.value]
 
 
 @dataclass(frozen=True)
@@ -72,29 +77,42 @@ class Exposure:
         return ratio, ratio / spread, ratio * spread
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Crashes of exposed hosts by lag and whether they are of the cohort, and of the others by minute."""
+
+    exposed: dict[tuple[int, bool], int]
+    others: dict[datetime, int]
+
+
 def exposure_of(deploy: Deploy, *, cohort: Mapping[str, Any], now: datetime, span_minutes: int = 60) -> Exposure | None:
     """Both sides' crashes around the host deploys; None where the deploy touched no host yet."""
     touched = _touched(deploy, cohort)
-    if not any(touched.values()):
+    every = [at for ats in touched.values() for at in ats]
+    if not every:
         return None
     lags = list(range(-span_minutes, span_minutes + 1))
-    every = [at for ats in touched.values() for at in ats]
-    bounds = (min(every) - MINUTE * span_minutes, min(max(every) + MINUTE * span_minutes, now))
-    counted = _aligned(deploy, cohort, span_minutes, bounds)
+    span = MINUTE * span_minutes
+    bounds = (min(every) - span, min(max(every) + span, now))
+    counts = _counts(deploy, cohort, span, bounds)
     names = _names(cohort, touched)
     exposed = [
-        _curve(names[such], ats, lags, {lag: counted.get((lag, such), 0) for lag in lags}, now)
+        _curve(names[such], ats, lags, {lag: counts.exposed.get((lag, such), 0) for lag in lags}, now)
         for such, ats in sorted(touched.items(), reverse=True)
         if ats
     ]
-    return Exposure(exposed, _control(deploy, every, lags, bounds, now))
+    others = Host.objects.exclude(state__in=APART).exclude(pk__in=_reached(deploy).values("host")).count()
+    return Exposure(exposed, _control(others, counts.others, every, lags, bounds, now))
+
+
+def _reached(deploy: Deploy) -> QuerySet[HostDeploy]:
+    return HostDeploy.objects.filter(deploy=deploy).exclude(outcome=HostDeploy.Outcome.SKIPPED)
 
 
 def _touched(deploy: Deploy, cohort: Mapping[str, Any]) -> dict[bool, list[datetime]]:
     """When each exposed host was touched, those of the cohort apart from the others."""
-    rows = HostDeploy.objects.filter(deploy=deploy).exclude(outcome=HostDeploy.Outcome.SKIPPED)
     touched: dict[bool, list[datetime]] = {True: [], False: []}
-    for at, attributes in rows.values_list("at", "host__attributes"):
+    for at, attributes in _reached(deploy).values_list("at", "host__attributes"):
         such = all(attributes.get(key) == value for key, value in cohort.items())
         touched[such].append(at.replace(second=0, microsecond=0))
     return touched
@@ -106,18 +124,20 @@ def _names(cohort: Mapping[str, Any], touched: dict[bool, list[datetime]]) -> di
     return {True: f"{such} ({len(touched[True])})", False: f"exposed, others ({len(touched[False])})"}
 
 
-def _aligned(
-    deploy: Deploy, cohort: Mapping[str, Any], span_minutes: int, bounds: tuple[datetime, datetime]
-) -> dict[tuple[int, bool], int]:
+def _counts(deploy: Deploy, cohort: Mapping[str, Any], span: timedelta, bounds: tuple[datetime, datetime]) -> Counts:
+    counts = Counts({}, {})
     arguments: dict[str, Any] = {
-        "cohort": json.dumps(dict(cohort)),
-        "span": MINUTE * span_minutes,
-        "deploy": deploy.pk,
-        "first": bounds[0],
-    }
+        "cohort": json.dumps(dict(cohort)), "span": span, "deploy": deploy.pk, "first": bounds[0], "last": bounds[1],
+        "apart": APART,
+    }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(ALIGNED, arguments | {"last": bounds[1]})
-        return {(lag, such): count for lag, such, count in cursor.fetchall()}
+        cursor.execute(COUNTED, arguments)
+        for minute, lag, such, count in cursor.fetchall():
+            if minute is None:
+                counts.exposed[lag, such] = count
+            else:
+                counts.others[minute] = count
+    return counts
 
 
 def _curve(name: str, ats: Sequence[datetime], lags: list[int], counts: Mapping[int, float], now: datetime) -> Curve:
@@ -134,14 +154,14 @@ def observed(ats: Sequence[datetime], lags: list[int], now: datetime) -> list[in
 
 
 def _control(
-    deploy: Deploy, ats: list[datetime], lags: list[int], bounds: tuple[datetime, datetime], now: datetime
+    hosts: int,
+    by_minute: Mapping[datetime, int],
+    ats: list[datetime],
+    lags: list[int],
+    bounds: tuple[datetime, datetime],
+    now: datetime,
 ) -> Curve:
     """The hosts not touched, in the very minutes of the exposed ones: what befell the whole fleet cancels out."""
-    exposed = HostDeploy.objects.filter(deploy=deploy).exclude(outcome=HostDeploy.Outcome.SKIPPED).values("host")
-    others = Host.objects.exclude(state__in=[HostState.RETIRED, HostState.UNKNOWN]).exclude(pk__in=exposed)
-    hosts = others.aggregate(n=Count("pk"))["n"]
-    rows = CrashMinute.objects.filter(minute__gte=bounds[0], minute__lte=bounds[1]).exclude(host_id__in=exposed)
-    by_minute = dict(rows.order_by().values_list("minute").annotate(Sum("count")))
     weights = Counter(ats)
     counts = {
         lag: sum(weight * by_minute.get(at + MINUTE * lag, 0) for at, weight in weights.items()) / hosts

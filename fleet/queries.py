@@ -1,105 +1,22 @@
 """What the pages ask about the fleet. Crashes are read from the roll-ups alone, and counted by the database."""
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.postgres.aggregates import BoolAnd
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
 
 from fleet.lifecycle import DynoState, HostState
 from fleet.models import CrashKind, CrashMinute, Deploy, Dyno, Host
+from fleet.pulse import crashes_by_host, minutes_until
 
-MINUTE = timedelta(minutes=1)
-HARD = Q(kind__gte=CrashKind.ABORT)
 PLACED = ~Q(dynos__state__in=[DynoState.STOPPED.value, DynoState.LOST.value])
 SORTS: dict[str, list[Any]] = {
     "name": ["name"], "-name": ["-name"], "state": ["state", "name"],
     "seen": [F("seen_at").desc(nulls_last=True), "name"], "dynos": ["-dyno_count", "name"],
 }  # fmt: skip
-
-
-def minutes_until(now: datetime, span: timedelta) -> list[datetime]:
-    """Every whole minute of the span that ends with the one of `now`."""
-    last = now.replace(second=0, microsecond=0)
-    count = int(span / MINUTE)
-    return [last - MINUTE * back for back in range(count - 1, -1, -1)]
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """Crashes of the whole fleet by minute: `hard` ones by a fatal signal of the program's own, and all others."""
-
-    minutes: list[datetime]
-    hard: list[int]
-    other: list[int]
-    recorded: list[bool]
-
-    @property
-    def recorded_until(self) -> datetime | None:
-        """The last minute of which all that is known comes from a recording."""
-        return max((minute for minute, flag in zip(self.minutes, self.recorded, strict=True) if flag), default=None)
-
-
-def fleet_pulse(*, now: datetime, span: timedelta = timedelta(hours=2), host: Host | None = None) -> Pulse:
-    """Crashes by minute over the span, of the fleet or of one host."""
-    minutes = minutes_until(now, span)
-    rows = CrashMinute.objects.filter(minute__gte=minutes[0], minute__lte=minutes[-1])
-    rows = rows.filter(host=host) if host else rows
-    counted = {
-        row["minute"]: row
-        for row in rows.values("minute").annotate(
-            every=Sum("count"), hard=Coalesce(Sum("count", filter=HARD), 0), flag=BoolAnd("recorded")
-        )
-    }
-    found = [counted.get(minute, {"every": 0, "hard": 0, "flag": False}) for minute in minutes]
-    return Pulse(
-        minutes=minutes,
-        hard=[row["hard"] for row in found],
-        other=[row["every"] - row["hard"] for row in found],
-        recorded=[bool(row["flag"]) for row in found],
-    )
-
-
-@dataclass(frozen=True)
-class Heat:
-    """The hosts with the most crashes beyond their own past, and their crashes by minute."""
-
-    hosts: list[str]
-    minutes: list[datetime]
-    counts: list[list[int]]
-    excess: list[float]
-
-
-def hottest_hosts(*, now: datetime, span: timedelta = timedelta(hours=1), limit: int = 24) -> Heat:
-    """Hosts by excess: crashes in the span less those in an equal span before it."""
-    minutes = minutes_until(now, span)
-    since = minutes[0]
-    lately = Coalesce(Sum("count", filter=Q(minute__gte=since)), 0)
-    before = Coalesce(Sum("count", filter=Q(minute__lt=since)), 0)
-    rows = CrashMinute.objects.filter(minute__gte=since - span, minute__lte=minutes[-1]).values("host_id")
-    ranked = rows.annotate(excess=lately - before, lately=lately).filter(lately__gt=0).order_by("-excess", "host_id")
-    top = {row["host_id"]: row["excess"] for row in ranked[:limit]}
-    names = dict(Host.objects.filter(pk__in=top).values_list("pk", "name"))
-    series = crashes_by_host(list(top), minutes)
-    known = [key for key in top if key in names]
-    return Heat([names[key] for key in known], minutes, [series[key] for key in known], [top[key] for key in known])
-
-
-def crashes_by_host(host_ids: Collection[int], minutes: Sequence[datetime]) -> dict[int, list[int]]:
-    """Crashes by minute of each of the hosts."""
-    place = {minute: index for index, minute in enumerate(minutes)}
-    series = {key: [0] * len(minutes) for key in host_ids}
-    rows = CrashMinute.objects.filter(host_id__in=host_ids, minute__gte=minutes[0], minute__lte=minutes[-1])
-    for host_id, minute, count in (
-        rows.values("host_id", "minute").annotate(n=Sum("count")).values_list("host_id", "minute", "n")
-    ):
-        series[host_id][place[minute]] = count
-    return series
 
 
 @dataclass(frozen=True)

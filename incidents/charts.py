@@ -1,7 +1,7 @@
 """Figures of incidents and deploys, from the fleet's roll-ups."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -12,9 +12,8 @@ from django.core.cache import cache
 from fleet.charts import Chart, Marker, exposure_chart, heat_chart, pulse_chart
 from fleet.exposure import Exposure, exposure_of
 from fleet.models import Deploy
-from fleet.queries import deploys_since, fleet_pulse, hottest_hosts
-
-SPAN = timedelta(hours=2)
+from fleet.pulse import SPAN, pulse_and_heat
+from fleet.queries import deploys_since
 
 
 def fleet_charts(*, now: datetime) -> list[Chart]:
@@ -25,7 +24,7 @@ def fleet_charts(*, now: datetime) -> list[Chart]:
 
 
 def _fleet_charts(now: datetime) -> list[Chart]:
-    pulse = fleet_pulse(now=now, span=SPAN)
+    pulse, heat = pulse_and_heat(now=now)
     markers = [Marker(deploy.started_at, f"{deploy.kind} {deploy.key}") for deploy in deploys_since(now - SPAN)]
     charts = [
         pulse_chart(
@@ -33,7 +32,6 @@ def _fleet_charts(now: datetime) -> list[Chart]:
             markers=markers,
         )
     ]  # fmt: skip
-    heat = hottest_hosts(now=now)
     if heat.hosts:
         charts.append(heat_chart(hosts=heat.hosts, minutes=heat.minutes, counts=heat.counts, excess=heat.excess))
     return charts

@@ -16,7 +16,8 @@ from fleet.blast_radius import beyond_policy, may_pass
 from fleet.charts import Marker, pulse_chart
 from fleet.lifecycle import HostState
 from fleet.models import Host
-from fleet.queries import HostSearch, fleet_pulse, fleet_state, host_detail, page_of_hosts
+from fleet.pulse import SPAN, host_pulse
+from fleet.queries import HostSearch, fleet_state, host_detail, page_of_hosts
 from fleet.views.frame import acting, actor_of, may_act, render_page, text_in, whole_number
 
 EXPIRIES = {"4": "4 hours", "24": "a day", "168": "a week", "": "until somebody lifts it"}
@@ -49,8 +50,8 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
     now = timezone.now()
     found = get_object_or_404(Host, name=name)
     detail = host_detail(found, now=now)
-    pulse = fleet_pulse(now=now, host=found)
-    markers = [Marker(row.at, row.deploy.key) for row in detail["host_deploys"] if row.at > now - timedelta(hours=2)]
+    pulse = host_pulse(found, now=now)
+    markers = [Marker(row.at, row.deploy.key) for row in detail["host_deploys"] if row.at > now - SPAN]
     chart = pulse_chart(
         minutes=pulse.minutes, hard=pulse.hard, other=pulse.other, recorded_until=pulse.recorded_until,
         markers=markers, title="Crashes per minute on this host",

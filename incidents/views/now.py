@@ -5,9 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from fleet.pulse import SPAN
 from fleet.queries import deploys_since, fleet_state
 from fleet.views.frame import render_page
-from incidents.charts import SPAN, fleet_charts
+from incidents.charts import fleet_charts
 from incidents.queries import deploy_rows, ongoing_with_steps, standing_gates, step_in_turn, under_suspicion
 
 
