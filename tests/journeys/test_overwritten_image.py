@@ -70,7 +70,7 @@ def test_a_responder_carries_the_story_through(demo: RunningDemo, chromium: Brow
     named.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("tools 1.9")
     page.get_by_role("button", name="Take this incident").click()
-    page.get_by_role("button", name="Start this runbook").first.click()
+    page.get_by_role("button", name="Start “Overwritten image”").click()
     take_steps(page)
 
     page.get_by_role("button", name="Resolve").click()

@@ -48,7 +48,7 @@ def test_everything_works_without_scripts(story: Story, address: str, chromium: 
     page.get_by_role("button", name="Write it down").click()
     expect(page.locator("#timeline")).to_contain_text("Looks like the redeploy")
 
-    page.get_by_role("button", name="Start this runbook").first.click()
+    page.get_by_role("button", name="Start “Overwritten image”").click()
     page.get_by_role("button", name="Close the deploy gate of cedar-14").click()
     expect(page.locator(".head")).to_contain_text("gate of cedar-14 closed")
 
@@ -69,7 +69,7 @@ def test_nothing_is_done_twice_by_clicks_tabs_or_people(story: Story, address: s
     robin, kim = (browser_of(chromium, address, name) for name in ("robin", "kim"))
     robin.goto(f"{address}/incidents/1")
     kim.goto(f"{address}/incidents/1")
-    robin.get_by_role("button", name="Start this runbook").first.dblclick()
+    robin.get_by_role("button", name="Start “Overwritten image”").dblclick()
     for page in (robin, kim):
         expect(page.get_by_role("button", name="Close the deploy gate of cedar-14")).to_be_visible()
     assert RunbookRun.objects.count() == 1
