@@ -7,7 +7,7 @@ STATES = ["starting", "running", "crashed", "stopping", "stopped", "lost", "stra
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fleet", "0004_received_at"),
+        ("fleet", "0005_recorded_minutes"),
     ]
 
     operations = [
