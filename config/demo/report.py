@@ -93,4 +93,5 @@ def shortcomings(line: dict[str, Any], *, deploy: str, cohort: dict[str, str]) -
         "timeline_verified": True,
     }
     wrong = [f"{name} is {line[name]!r}, not {value!r}" for name, value in wanted.items() if line[name] != value]
-    return wrong + [f"{name} is {line[name]!r}" for name in ("hosts_tainted", "dynos_moved") if not line[name]]
+    wrong += [f"{name} is {line[name]!r}" for name in ("hosts_tainted", "dynos_moved") if not line[name]]
+    return wrong + [f"{name} is None" for name in ("seconds_to_cause", "seconds_to_migrate") if line[name] is None]
