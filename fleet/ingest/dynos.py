@@ -51,10 +51,12 @@ def store_dynos(*, batch: Batch[DynoRecord], now: datetime, actor: Actor) -> Inv
     rows = {name: record for name, (line, record) in wanted.items() if line not in refused}
     _write(rows, standing, names, now)
     _stop_surplus([record for line, record in told if line not in refused], names, now)
+    known = set(standing)
     for line, record in told:
-        is_known = any(name in standing for name in _dynos_of(record)) or record.count == 0
+        is_known = not known.isdisjoint(_dynos_of(record)) or record.count == 0
         receipt.updated += is_known and line not in refused
         receipt.created += not is_known and line not in refused
+        known.update(_dynos_of(record))
     receipt.rejected.sort(key=lambda rejection: rejection.line)
     counts = (receipt.created, receipt.updated, len(receipt.rejected))
     log.info("%s told of dynos: %d new, %d known, %d rejected", actor.name, *counts)
@@ -64,7 +66,7 @@ def store_dynos(*, batch: Batch[DynoRecord], now: datetime, actor: Actor) -> Inv
 def _acceptable(batch: Batch[DynoRecord], receipt: InventoryReceipt) -> list[tuple[int, DynoRecord]]:
     told, room = [], MAX_DYNOS
     for line, record in zip(batch.lines, batch.records, strict=True):
-        room -= 1 if record.dyno else record.count or 0
+        room -= 1 if record.count is None else record.count
         if record.dyno and record.count is not None:
             receipt.reject(line, "Give either dyno, its name, or count, not both.")
         elif len(f"{record.app}.{record.host}.99999") > 400 and not record.dyno:

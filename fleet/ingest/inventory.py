@@ -101,13 +101,15 @@ def _check_key(record: HostRecord, host: Host, state: HostState) -> None:
 
 def _key_of(line: str) -> tuple[str, bytes]:
     """Type and key of an OpenSSH public key line, its comment left out."""
-    parts = line.split(None, 2)
+    kind, _, rest = line.strip().partition(" ")
     try:
-        if len(parts) < 2 or "\n" in line.strip() or not base64.b64decode(parts[1], validate=True):
-            raise Unacceptable("host_key is not one OpenSSH public key line, such as `ssh-ed25519 AAAA…`.")
-    except binascii.Error as error:
-        raise Unacceptable("host_key is not one OpenSSH public key line, such as `ssh-ed25519 AAAA…`.") from error
-    return parts[0], base64.b64decode(parts[1])
+        key = base64.b64decode(rest.split(None, 1)[0] if rest.strip() else "", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    # A key begins with its own type, after four bytes of length; anything else could be pinned and never be shown.
+    if "\n" in line.strip() or not key.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
+        raise Unacceptable("host_key is not one OpenSSH public key line, such as `ssh-ed25519 AAAA…`.")
+    return kind, key
 
 
 def _save(hosts: Mapping[str, Host], before: Mapping[str, str], *, made: set[str]) -> None:

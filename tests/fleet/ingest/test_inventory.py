@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fleet.actor import SYSTEM
-from fleet.ingest.dynos import put_dynos
+from fleet.ingest.dynos import MAX_DYNOS, put_dynos
 from fleet.ingest.inventory import put_hosts
 from fleet.ingest.receipts import InventoryReceipt
 from fleet.lifecycle import DynoState, HostState
@@ -68,7 +68,12 @@ def test_a_host_rebuilt_on_purpose_is_retired_then_enrolled_anew() -> None:
     assert Host.objects.get(name="h1").host_key == OTHER
 
 
-@pytest.mark.parametrize("key", ["", "ssh-ed25519", "ssh-ed25519 %%%", KEY + "\n" + OTHER, "x AAAA\nB"])
+@pytest.mark.parametrize(
+    "key",
+    ["", "ssh-ed25519", "ssh-ed25519 %%%", KEY + "\n" + OTHER, "x AAAA\nB", "ssh-ed25519 AAAA",
+     "ssh-ed25519 ", "ü AAAA",
+     KEY.replace("ssh-ed25519", "ssh-rsa")],
+)  # fmt: skip
 def test_what_is_no_key_is_refused_and_makes_no_host(key: str) -> None:
     assert [one.line for one in hosts({"host": "h1", "host_key": key}).rejected] == [1]
     assert not Host.objects.filter(name="h1").exists()
@@ -150,3 +155,109 @@ def test_a_dyno_under_way_is_left_to_its_move() -> None:
 def test_bad_dynos_are_told_and_the_others_count(record: dict[str, Any]) -> None:
     receipt = dynos(record, {**count("good"), "count": 1})
     assert (receipt.created, [one.line for one in receipt.rejected]) == (1, [1])
+
+
+def test_a_key_is_the_same_however_it_is_spaced() -> None:
+    hosts({"host": "h1", "host_key": KEY})
+    assert hosts({"host": "h1", "host_key": f"  {KEY.replace(' ', '   ')}  a comment  "}) == InventoryReceipt(updated=1)
+
+
+def test_a_host_told_of_twice_is_made_once() -> None:
+    assert hosts({"host": "h1", "slots": 1}, {"host": "h1", "slots": 2}) == InventoryReceipt(created=1, updated=1)
+    assert Host.objects.get(name="h1").slots == 2
+
+
+def test_a_host_that_is_refused_and_then_told_rightly_is_made() -> None:
+    receipt = hosts({"host": "h1", "host_key": "nonsense"}, {"host": "h1", "slots": 2})
+    assert (receipt.created, receipt.updated, [one.line for one in receipt.rejected]) == (1, 0, [1])
+    assert (Host.objects.get(name="h1").slots, Host.objects.get(name="h1").host_key) == (2, "")
+
+
+def test_a_refused_record_changes_no_part_of_a_known_host() -> None:
+    hosts({"host": "h1", "slots": 4, "attributes": {"zone": "a"}})
+    Host.objects.update(state=HostState.RETIRED)
+    assert hosts({"host": "h1", "slots": 9, "attributes": {"zone": "b"}, "state": "in_service"}).rejected
+    host = Host.objects.get(name="h1")
+    assert (host.slots, host.attributes, host.state) == (4, {"zone": "a"}, HostState.RETIRED)
+
+
+def test_an_empty_batch_changes_nothing() -> None:
+    assert hosts() == dynos() == InventoryReceipt()
+    assert not Host.objects.exists()
+
+
+def test_attributes_are_told_whole() -> None:
+    hosts({"host": "h1", "attributes": {"zone": "a", "ratio": 0.5, "ok": False}})
+    assert Host.objects.get().attributes == {"zone": "a", "ratio": "0.5", "ok": "false"}
+    hosts({"host": "h1", "attributes": {"zone": "b"}})
+    assert Host.objects.get().attributes == {"zone": "b"}
+
+
+def test_a_dyno_told_of_twice_is_made_once_and_stands_as_told_last() -> None:
+    twice = {**count(), "dyno": "web.1"}
+    assert dynos({**twice, "memory_mb": 64}, {**twice, "host": "h2"}) == InventoryReceipt(created=1, updated=1)
+    assert (Dyno.objects.get().host.name, Dyno.objects.count()) == ("h2", 1)
+
+
+def test_a_record_without_name_or_count_is_one_dyno() -> None:
+    assert dynos(count()) == dynos({**count("b"), "count": 1}) == InventoryReceipt(created=1)
+    assert placed() == {"a.h1.1", "b.h1.1"}
+
+
+def test_a_batch_of_more_dynos_than_fit_says_so() -> None:
+    whole, rest = divmod(MAX_DYNOS, 10_000)
+    assert rest == 0
+    full = [{**count(f"a{n}"), "count": 10_000, "image": "sha256:1", "stack": None} for n in range(whole)]
+    receipt = dynos(*full, {**count("late"), "count": 1}, {**count("one-more")})
+    assert [one.line for one in receipt.rejected] == [*range(1, whole + 3)]
+    assert [one.error.startswith("More than") for one in receipt.rejected[-2:]] == [True, True]
+    assert receipt.created == 0
+
+
+def test_a_counted_dyno_that_comes_back_runs_again() -> None:
+    dynos({**count(), "count": 2})
+    dynos({**count(), "count": 0}, now=NOW + timedelta(minutes=1))
+    assert placed() == set()
+    assert dynos({**count(), "count": 1}, now=NOW + timedelta(minutes=2)) == InventoryReceipt(updated=1)
+    assert placed() == {"a.h1.1"}
+    assert Dyno.objects.get(name="a.h1.1").changed_at == NOW + timedelta(minutes=2)
+
+
+def test_a_count_leaves_named_dynos_and_other_hosts_alone() -> None:
+    dynos({**count(), "dyno": "web.1"}, {**count(), "host": "h2", "count": 2}, {**count("b"), "count": 2})
+    dynos({**count(), "count": 0})
+    assert placed() == {"web.1", "a.h2.1", "a.h2.2", "b.h1.1", "b.h1.2"}
+
+
+def test_another_stack_forgets_the_image_of_the_one_before() -> None:
+    dynos({**count(), "dyno": "web.1", "image": "sha256:1"})
+    dynos({**count(), "dyno": "web.1", "stack": "heroku-16"})
+    dyno = Dyno.objects.select_related("stack").get()
+    assert dyno.stack
+    assert (dyno.stack.name, dyno.image) == ("heroku-16", None)
+
+
+def test_a_move_that_has_ended_holds_no_dyno() -> None:
+    dynos({**count(), "dyno": "web.1"}, {"host": "h2", "app": "a", "dyno": "web.2"})
+    dyno, target = Dyno.objects.get(name="web.1"), Host.objects.get(name="h2")
+    migration = Migration.objects.create(actor="x", created_at=NOW)
+    for place, state in enumerate(["done", "failed", "cancelled"]):
+        Move.objects.create(
+            migration=migration, dyno=dyno, source=dyno.host, target=target, position=place, state=state
+        )
+    assert dynos({"host": "h2", "app": "a", "dyno": "web.1"}) == InventoryReceipt(updated=1)
+
+
+def test_a_count_with_a_dyno_under_way_stops_none_of_its_neighbours() -> None:
+    dynos({**count(), "count": 3}, {"host": "h2", "app": "a", "dyno": "web.9"})
+    dyno, target = Dyno.objects.get(name="a.h1.1"), Host.objects.get(name="h2")
+    migration = Migration.objects.create(actor="x", created_at=NOW)
+    Move.objects.create(migration=migration, dyno=dyno, source=dyno.host, target=target, position=1)
+    assert [one.line for one in dynos({**count(), "count": 1}).rejected] == [1]
+    assert placed() >= {"a.h1.1", "a.h1.2", "a.h1.3"}
+
+
+@pytest.mark.parametrize("state", [state.value for state in DynoState])
+def test_a_new_dyno_begins_in_the_state_that_was_told(state: str) -> None:
+    dynos({**count(), "dyno": "web.1", "state": state})
+    assert Dyno.objects.get().state == state
