@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
-from incidents.correlation import facts
 from incidents.correlation.correlator import Correlator
 from incidents.correlation.settings import Settings
 from incidents.correlation.verdict import Board
@@ -68,12 +67,13 @@ class Memory:
         end = end_bin * settings.TICK_SECONDS
         place = bisect_left(self.waiting, end, key=lambda told: told.known_at)
         told, self.waiting = self.waiting[:place], self.waiting[place:]
-        late = Late.of([one for one in told if is_late(one)]) if self.judged_bin is not None else None
+        late_seconds = correlation_settings().late_bins * settings.TICK_SECONDS
+        came_late = [one for one in told if one.is_late(late_seconds)] if self.judged_bin is not None else []
         for one in told:
             tell(self.correlator, one.fact)
         before = scores(self.board)
         self.board, self.judged_bin = self.correlator.tick(end), end_bin
-        return Look(end_bin, self.board, before, late)
+        return Look(end_bin, self.board, before, Late.of(came_late))
 
     def first_bin(self) -> int | None:
         """The bin in which the first fact with a time was known."""
@@ -84,12 +84,6 @@ class Memory:
         """Whether a recording of an earlier past was loaded since."""
         first = first_recorded(oldest_at(now))
         return first is not None and (self.recorded_from is None or first < self.recorded_from)
-
-
-def is_late(told: Told) -> bool:
-    """Whether it was known only some bins after it happened."""
-    dated = isinstance(told.fact, facts.Crash | facts.HostDeploy)
-    return dated and told.known_at - told.at >= correlation_settings().late_bins * settings.TICK_SECONDS
 
 
 def oldest_at(now: datetime) -> datetime:

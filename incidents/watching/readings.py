@@ -69,6 +69,10 @@ class Told:
         """When it happened; for what has no time of its own, when it was known."""
         return self.fact.at if isinstance(self.fact, facts.Crash | facts.HostDeploy) else self.known_at
 
+    def is_late(self, seconds: float) -> bool:
+        """Whether it was known only so long after it happened."""
+        return self.known_at - self.at >= seconds
+
 
 class CrashReader:
     """New roll-ups: the crash that was received first stands for all, for the correlation counts breadth."""

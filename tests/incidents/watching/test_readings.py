@@ -9,7 +9,7 @@ from fleet.ingest.crashes import ingest_crashes
 from fleet.models import App, Deploy, Dyno, Host, HostDeploy, KernelLine, Stack
 from incidents.correlation import facts
 from incidents.models import Evidence, Incident
-from incidents.watching.memory import Memory, is_late
+from incidents.watching.memory import Memory
 from incidents.watching.readings import (
     AT_ONCE,
     CrashReader,
@@ -70,7 +70,7 @@ def test_a_host_deploy_counts_from_when_it_was_told_and_again_when_it_is_correct
     row = HostDeploy.objects.create(deploy=deploy, host=host, at=at(5), outcome="installed", received_at=at(900))
     told = reader.new(at(901), oldest=LONG_AGO)
     assert [one.known_at for one in told] == [at(2).timestamp(), at(900).timestamp()]
-    assert [is_late(one) for one in told] == [False, True]
+    assert [one.is_late(180) for one in told] == [False, True]
     assert reader.new(at(902), oldest=LONG_AGO) == []
     HostDeploy.objects.filter(pk=row.pk).update(outcome="overwrote", corrected_at=at(2000))
     (corrected,) = reader.new(at(2001), oldest=LONG_AGO)
