@@ -176,6 +176,7 @@ SSH_KEY_FILE = env.path("SSH_KEY_FILE", None)
 # Host programs that may be spoken to, as "sha256:…", more than one while hosts are brought up to date; where none is
 # named, the one that this release ships.
 HOST_PROGRAM_DIGESTS: list[str] = env.list("HOST_PROGRAM_DIGESTS", [])
+FLEET_METRICS = ["incidents.metrics.families"]  # beside those of the fleet
 FLEET_JOURNAL = "incidents.timeline.record.fleet_journal"
 # What a person needs to change anything; the fleet does not know who gives it.
 ACT_PERMISSION = "incidents.respond"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet
+from django.utils.module_loading import import_string
 
 from fleet.ingest.receipts import Receipt
 from fleet.lifecycle import HostState, MigrationState, MoveState, OperationState
@@ -90,6 +92,8 @@ def families(now: datetime) -> Iterable[Family]:
             f"faultline_{name}", "gauge", f"{name.capitalize()} by state", _by("state", rows, states.values()), "state"
         )
     yield Family("faultline_feed_age_seconds", "gauge", "Since the crashes of hosts were read", _feed_ages(now), "host")
+    for path in settings.FLEET_METRICS:
+        yield from import_string(path)(now)
 
 
 def _by(field: str, rows: "QuerySet", values: Iterable[str]) -> Samples:  # type: ignore[type-arg]

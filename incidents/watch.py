@@ -7,11 +7,12 @@ from threading import Lock
 
 from django.db import transaction
 from django.db.models import Count
+from django.utils import timezone
 
 from fleet.live import FLEET, announce
 from fleet.models import Crash, Host
 from incidents.correlation.verdict import Board
-from incidents.models import Incident
+from incidents.models import Incident, Watch
 from incidents.watching.lease import Lease, LostError, advance, claim
 from incidents.watching.memory import Look, bin_of, moment
 from incidents.watching.notices import keep_notices
@@ -70,12 +71,17 @@ def crashes_since(
 
 
 def _tick(watcher: Watcher, lease: Lease, now: datetime) -> Ticked:
+    began_at, bins = timezone.now(), 0
     end_bin, carried = settled_bin(now), Carried()
     is_due = lease.judged_to is None or bin_of(lease.judged_to) < end_bin
     if is_due or watcher.board is None:
         for look in _worth_acting(watcher.looks(judged_to=lease.judged_to, now=now), end_bin):
             _act(watcher, lease, look, carried, now)
+            bins += 1
         watcher.keep_memory(now=now)
+    Watch.objects.filter(holder=lease.holder, fence=lease.fence).update(
+        tick_started_at=began_at, tick_ended_at=timezone.now(), tick_bins=bins
+    )
     announce(FLEET)
     return Ticked(watcher.board or NOTHING, carried)
 

@@ -1,5 +1,7 @@
 """How far the watch has come, what it remembers, what it sent, and what it holds of every deploy."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
@@ -14,12 +16,25 @@ class Watch(models.Model):
     fence = models.BigIntegerField(default=0)
     held_until = models.DateTimeField(null=True, blank=True)
     judged_to = models.DateTimeField(null=True, blank=True, help_text="End of the last bin that was acted on")
+    tick_started_at = models.DateTimeField(null=True, blank=True, help_text="When the last tick that went well began")
+    tick_ended_at = models.DateTimeField(null=True, blank=True)
+    tick_bins = models.PositiveIntegerField(db_default=0, help_text="Bins that the last tick acted on")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_watch")]
 
     def __str__(self) -> str:
         return f"The watch, up to {self.judged_to}"
+
+    @property
+    def tick_seconds(self) -> float:
+        """How long the last tick took."""
+        began, ended = self.tick_started_at, self.tick_ended_at
+        return (ended - began).total_seconds() if began and ended else 0.0
+
+    def tick_age_seconds(self, now: datetime) -> float:
+        """Since it last looked, in seconds."""
+        return (now - self.tick_ended_at).total_seconds() if self.tick_ended_at else 0.0
 
 
 class WatchMemory(models.Model):

@@ -10,6 +10,7 @@ from fleet.queries import deploys_since, fleet_state
 from fleet.views.frame import render_page
 from incidents.charts import fleet_charts
 from incidents.queries import deploy_rows, ongoing_with_steps, standing_gates, step_in_turn, under_suspicion
+from incidents.watching.silence import stale_watch
 
 
 @login_required
@@ -28,6 +29,7 @@ def now(request: HttpRequest) -> HttpResponse:
         "fleet": fleet_state(now=at),
         "charts": charts,
         "gates": list(standing_gates()),
+        "stale_watch": stale_watch(at),
         "suspected": list(under_suspicion(at)),
         "deploys": list(reversed(deploy_rows(deploys_since(at - SPAN, limit=5)))),
         "crashes_window": sum(hard + other for _, hard, other in charts[0].rows),
