@@ -76,7 +76,8 @@ def _tick(watcher: Watcher, lease: Lease, now: datetime) -> Ticked:
     is_due = lease.judged_to is None or bin_of(lease.judged_to) < end_bin
     if is_due or watcher.board is None:
         for look in _worth_acting(watcher.looks(judged_to=lease.judged_to, now=now), end_bin):
-            _act(watcher, lease, look, carried, now)
+            passed_by = look.end_bin != end_bin and not (look.board.pages or look.board.updates)
+            _act(watcher, lease, look, carried, now, passed_by=passed_by)
             bins += 1
         watcher.keep_memory(now=now)
     Watch.objects.filter(holder=lease.holder, fence=lease.fence).update(
@@ -96,12 +97,14 @@ def _worth_acting(looks: Iterator[Look], end_bin: int) -> Iterator[Look]:
         stood = stands
 
 
-def _act(watcher: Watcher, lease: Lease, look: Look, carried: Carried, now: datetime) -> None:
-    """Everything that follows from one bin, or nothing of it."""
+def _act(
+    watcher: Watcher, lease: Lease, look: Look, carried: Carried, now: datetime, *, passed_by: bool = False
+) -> None:
+    """Everything that follows from one bin, or nothing of it; little of one that is passed by on the way to now."""
     with transaction.atomic():
         advance(lease, moment(look.end_bin))
         keep_notices(look.board, now=now)
-        done = carry_out(look.board, now=now)
+        done = carry_out(look.board, now=now, passed_by=passed_by)
         keep_standings(watcher.memory, look)
         say_late(look, now=now)
     carried.opened += done.opened

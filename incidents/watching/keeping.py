@@ -47,6 +47,12 @@ def keep_up(incident: Incident, verdict: Verdict, *, board: Board, now: datetime
     announce(f"incident:{incident.pk}")
 
 
+def keep_peak(incident: Incident, verdict: Verdict, *, board: Board, now: datetime) -> None:  # noqa: ARG001
+    """Of a bin in which nothing changed but numbers, on the way to a later one: its best score alone."""
+    peak = max(round(verdict.score, 2), float(incident.numbers.get("peak", 0.0)))
+    Incident.objects.filter(pk=incident.pk).update(numbers=incident.numbers | {"peak": peak, "standing": True})
+
+
 def let_fade(incident: Incident, *, now: datetime) -> None:
     """Says, once, that the crashes no longer support the verdict."""
     if not incident.numbers.get("standing", True):

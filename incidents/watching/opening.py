@@ -15,7 +15,7 @@ from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
 from incidents.watching.blast import proposal
 from incidents.watching.cause import cause_of, first_crash_at, numbers_of
-from incidents.watching.keeping import keep_up, let_fade
+from incidents.watching.keeping import keep_peak, keep_up, let_fade
 from incidents.wording import headline
 
 REPEAT = timedelta(hours=6)
@@ -29,17 +29,19 @@ class Carried:
     kept: list[int] = field(default_factory=list)
 
 
-def carry_out(board: Board, *, now: datetime) -> Carried:
+def carry_out(board: Board, *, now: datetime, passed_by: bool = False) -> Carried:
     """Opens incidents for what stands on the board, keeps the ongoing ones up, lets those fade that stand no longer."""
     carried = Carried()
     standing = {verdict.key for verdict in board.verdicts}
     for verdict in board.verdicts:
-        incident = _ongoing(verdict) or _taken_over(verdict, standing, now)
+        known = _ongoing(verdict)
+        incident = known or _taken_over(verdict, standing, now)
         if incident is None and _is_due(verdict, now):
             incident = open_incident(verdict, board=board, now=now)
             carried.opened += [incident.pk] if incident else []
         if incident:
-            keep_up(incident, verdict, board=board, now=now)
+            keep = keep_peak if passed_by and known else keep_up
+            keep(incident, verdict, board=board, now=now)
             carried.kept.append(incident.pk)
     for incident in Incident.objects.filter(resolved_at__gte=now - REPEAT) | Incident.objects.ongoing():
         if (incident.verdict, incident.subject) not in standing:
