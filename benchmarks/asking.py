@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from django.contrib.auth.models import Group, User  # noqa: E402 - models need the set-up
+from django.core.cache import cache  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -29,6 +30,7 @@ PAGES = {
     "now": "/", "incident": "/incidents/1", "incidents": "/incidents", "hosts": "/hosts",
     "hosts by crashes": "/hosts?sort=crashes", "host": "/hosts/h0007", "deploys": "/deploys", "deploy": "/deploys/d3",
 }  # fmt: skip
+DRAWN = ["now", "incident", "deploy"]  # the first of many viewers waits for their charts
 FLEET = """
 INSERT INTO fleet_host (name, state, attributes, address, port, ssh_user, host_key, memory_mb, slots, added_at, seen_at,
         feed_cursor, feed_at, trouble)
@@ -94,8 +96,8 @@ def open_incident() -> None:
     start_run(incident=incident, runbook="overwritten-image", now=now, actor=ROBIN)
 
 
-def ask(client: Client, address: str) -> tuple[float, int]:
-    """The 95th percentile in milliseconds, and the queries of one asking."""
+def ask(client: Client, address: str, *, cold: bool = False) -> tuple[float, int]:
+    """The 95th percentile in milliseconds, and the queries of one asking; cold where no chart is drawn yet."""
     asked: list[str] = []
 
     def count(execute: Any, statement: str, *rest: Any) -> Any:
@@ -107,6 +109,8 @@ def ask(client: Client, address: str) -> tuple[float, int]:
             raise SystemExit(f"{address} does not open.")
     taken = []
     for _ in range(ROUNDS):
+        if cold:
+            cache.clear()
         begun = time.perf_counter()
         client.get(address)
         taken.append(1000 * (time.perf_counter() - begun))
@@ -122,10 +126,12 @@ def main(hosts: int, crashes: int) -> None:
     client = Client(SERVER_NAME="localhost")
     client.force_login(user)
     asked = {page: ask(client, address) for page, address in PAGES.items()}
+    first = {page: ask(client, PAGES[page], cold=True)[0] for page in DRAWN}
     figures = {
         "hosts": hosts,
         "crashes": crashes,
         "p95_ms": {page: round(found[0], 1) for page, found in asked.items()},
+        "first_viewer_p95_ms": {page: round(taken, 1) for page, taken in first.items()},
         "queries": {page: found[1] for page, found in asked.items()},
     }
     print(json.dumps(figures))

@@ -43,6 +43,8 @@ def main() -> None:
         figures = json.loads(measure(Path(folder), hosts=asked.hosts, crashes=asked.crashes))
     for page, milliseconds in figures["p95_ms"].items():
         print(f"{page:<18} p95 {milliseconds:7.1f} ms   {figures['queries'][page]:3d} queries")
+    for page, milliseconds in figures["first_viewer_p95_ms"].items():
+        print(f"{page:<18} p95 {milliseconds:7.1f} ms   where no chart is drawn yet")
     print(json.dumps(figures))
 
 

@@ -12,6 +12,7 @@ from fleet.lab.simulated.demo import APPS, IMAGES, STACK
 from fleet.migration.mover import create_migration, propose, start_migration
 from fleet.models import App, CrashKind, CrashMinute, Deploy, Dyno, Host, HostDeploy, Migration, Stack, StackImage
 from fleet.partitions import CRASHES, MINUTES, ensure_partitions
+from incidents.gates import open_gate
 from incidents.lifecycle import StepState
 from incidents.models import Backtest, Evidence, Incident, IncidentHost, RunbookRun, RunStep, Suspect
 from incidents.notifying.queueing import Occasion, tell_people
@@ -216,6 +217,7 @@ def resolve() -> None:
     done = {"state": StepState.SUCCEEDED, "confirmed_by": "robin", "started_at": now, "finished_at": now}
     RunStep.objects.exclude(state=StepState.SUCCEEDED).update(**done, message="Done.")
     RunbookRun.objects.update(state="done", finished_at=now)
+    open_gate(stack=Stack.objects.get(), actor=ROBIN, now=now, reason="every image is protected")
     resolve_incident(incident=incident, actor=ROBIN, now=now, note="every dyno runs on a fresh host")
     Incident.objects.filter(severity="notice").update(state="dismissed", resolved_at=now)
 
