@@ -10,15 +10,17 @@ from incidents.correlation.explain import Explanation
 from incidents.correlation.ledger import Entry, Key
 from incidents.correlation.scene import Scene
 from incidents.correlation.slices import members
+from incidents.correlation.verdict import Suspect
 from incidents.correlation.vetoes import Ruling
 from incidents.correlation.view import FAR
-from incidents.correlation.wording import deploy_verdict, names, suspect
+from incidents.correlation.wording import deploy_verdict, names
 
+Suspects = tuple[Suspect, ...]
 BLOCKS_BINS = 15
 LATE_LIFE = 0.7  # below this share of its peak score a verdict's cohort is not reconsidered
 
 
-def blame_deploy(scene: Scene, explanations: list[Explanation]) -> set[Key]:
+def blame_deploy(scene: Scene, explanations: list[Explanation], suspects: Suspects) -> set[Key]:
     """Blames at most one deploy a tick; a stronger one that must wait holds up the weaker for a while."""
     candidates = [e for e in explanations if _can_be_blamed(scene, e)]
     waited = {e.deploy: scene.ledger.waited(("deploy", e.deploy), scene.end_bin) for e in candidates}
@@ -26,7 +28,7 @@ def blame_deploy(scene: Scene, explanations: list[Explanation]) -> set[Key]:
     for place, explanation in enumerate(eligible):
         rivals = eligible[place + 1 :]
         if _ruling(scene, explanation, rivals, waited[explanation.deploy]) == Ruling.PASS:
-            _name(scene, explanation, rivals, explanations)
+            _name(scene, explanation, rivals, suspects)
             break
         if waited[explanation.deploy] < BLOCKS_BINS:
             break
@@ -50,17 +52,17 @@ def _ruling(scene: Scene, explanation: Explanation, rivals: list[Explanation], w
     return explanation.ruling
 
 
-def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], everyone: list[Explanation]) -> None:
+def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], suspects: Suspects) -> None:
     if explanation.whole:
         for entry in scene.ledger.open_entries("deploy"):
             scene.ledger.close(entry.verdict.key, scene.end_bin)  # the blame moves
-    verdict = deploy_verdict(scene, explanation, rivals=rivals)
-    ranked = [e for e in everyone if e.score >= scene.settings.suspect_score]
+    chance = next((s.probability for s in suspects if s.deploy == explanation.deploy), 0.0)
+    verdict = replace(deploy_verdict(scene, explanation, rivals=rivals), probability=chance)
     scene.ledger.name(
         verdict,
         now=scene.now,
         end_bin=scene.end_bin,
-        suspects=tuple(suspect(scene, e) for e in ranked),
+        suspects=suspects,
         explains_from=explains_from(scene, explanation.candidate.inside, explanation.candidate.exposed),
     )
 
@@ -98,7 +100,8 @@ def _extend(scene: Scene, entry: Entry, exposed: Ints) -> None:
 
 def _renew(scene: Scene, entry: Entry, explanation: Explanation) -> None:
     supported = entry.supported_bin
-    verdict = replace(deploy_verdict(scene, explanation, rivals=[]), since=entry.verdict.since)
+    old = entry.verdict
+    verdict = replace(deploy_verdict(scene, explanation, rivals=[]), since=old.since, probability=old.probability)
     explains = explains_from(scene, explanation.candidate.inside, explanation.candidate.exposed)
     scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
     entry.supported_bin = supported

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 
 from incidents.correlation.baseline import Baseline
+from incidents.correlation.belief import probabilities
 from incidents.correlation.blame_deploys import blame_deploy, keep_deploys
 from incidents.correlation.blame_rivals import blame_rivals
 from incidents.correlation.events import EventStore
@@ -21,6 +23,7 @@ from incidents.correlation.wording import suspect
 from incidents.correlation.workbench import Workbench
 
 FORGET_EVERY_BINS = 30
+_own_time = attrgetter("at")
 
 
 class Correlator:
@@ -99,10 +102,11 @@ class Correlator:
         weighed = weigh_deploys(scene)
         explanations = [examine_deploy(scene, e, groups) if e.score >= strong else e for e in weighed]
         ranked = [e for e in explanations if e.score >= scene.settings.suspect_score]
-        suspects = tuple(suspect(scene, e) for e in ranked)
+        chances = probabilities(scene, ranked, [group.fit.score for group in groups])
+        suspects = tuple(suspect(scene, e, chance) for e, chance in zip(ranked, chances, strict=True))
         if scene.end_bin - (self._baseline.first_bin or 0) >= self.settings.least_history_bins:
             keep_deploys(scene, explanations)
-            pending = blame_deploy(scene, explanations)
+            pending = blame_deploy(scene, explanations, suspects)
             if scene.ledger.pages:
                 scene = self.scene(scene.now)
                 groups = weigh_groups(scene)
@@ -133,17 +137,17 @@ class Correlator:
             self._arrived = [crash for crash in self._arrived if crash.received_at > now]
         else:
             self._arrived = []
+        fleet, seconds = self._fleet, self.settings.bin_seconds
+        weigh, add = self._novelty.weigh_moment, self._store.add
         for crash in sorted(known, key=_own_time):
-            self._admit_crash(crash, _own_time(crash))
-
-    def _admit_crash(self, crash: Crash, at: float) -> None:
-        host, app = self._fleet.see_host(crash.host), self._fleet.apps.number(crash.app)
-        stack = self._fleet.stack_number(app, crash.stack, host)
-        weight = self._novelty.weigh(host=host, app=2 * app + (crash.kind_class == HARD), at=at)
-        if weight > 0:
-            bin_number = int(at // self.settings.bin_seconds)
-            self._baseline.starts_at(bin_number)
-            self._store.add((bin_number, host, app, stack, crash.kind_class), weight)
+            host, app, kind = fleet.hosts.known(crash.host), fleet.apps.number(crash.app), crash.kind_class
+            if host is None:
+                host = fleet.see_host(crash.host)
+            bin_number = int(min(crash.at, crash.received_at) // seconds)
+            weight = weigh(host, 2 * app + (kind == HARD), bin_number)
+            if weight > 0:
+                self._baseline.starts_at(bin_number)
+                add((bin_number, host, app, fleet.stack_number(app, crash.stack, host), kind), weight)
 
     def _forget(self, now: float, end_bin: int) -> None:
         """Drops what no window can see any more."""
@@ -160,7 +164,3 @@ class Correlator:
                 del self._exposures[name]
                 self._ledger.noisy.discard(name)
         self._workbench.forget({ALONE, *self._exposures})
-
-
-def _own_time(crash: Crash) -> float:
-    return min(crash.at, crash.received_at)

@@ -1,6 +1,7 @@
 """The facts that go in: deploys, what they did on hosts, crashes, and what hosts said themselves."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 OTHER: Final = 0
@@ -57,11 +58,17 @@ class Crash:
     @property
     def kind_class(self) -> int:
         """HARD (fatal signal), OOM (killed) or OTHER."""
-        if self.kind in HARD_KINDS or self.signal in HARD_SIGNALS or self.exit_status in HARD_EXITS:
-            return HARD
-        if self.kind == "oom" or self.signal == "SIGKILL" or self.exit_status == 137:
-            return OOM
-        return OTHER
+        return kind_class(self.kind, self.signal, self.exit_status)
+
+
+@cache
+def kind_class(kind: str | None, signal: str | None, exit_status: int | None) -> int:
+    """The class of a crash by whichever of these is known."""
+    if kind in HARD_KINDS or signal in HARD_SIGNALS or exit_status in HARD_EXITS:
+        return HARD
+    if kind == "oom" or signal == "SIGKILL" or exit_status == 137:
+        return OOM
+    return OTHER
 
 
 @dataclass(frozen=True, slots=True)

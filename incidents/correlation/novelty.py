@@ -22,7 +22,10 @@ class Novelty:
 
     def weigh(self, *, host: int, app: int, at: float) -> float:
         """1/k where this is the k-th host of the app within the window; 0 where it is no news."""
-        moment = int(at // self.moment_seconds)
+        return self.weigh_moment(host, app, int(at // self.moment_seconds))
+
+    def weigh_moment(self, host: int, app: int, moment: int) -> float:
+        """The same of a crash of this moment."""
         if not self._is_news((host, app), moment):
             return 0.0
         recent = self._hosts_of_app.setdefault(app, deque())

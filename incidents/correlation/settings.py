@@ -39,6 +39,7 @@ class Settings:
     burst_bins: int = 3
     burst_share: float = 0.35
     steady_share: float = 0.8
+    hard_margin: float = 4.0  # fatal signals alone may be blamed at once from so much above the page score on
     least_late_crashes: float = 8.0
     lead_bins: int = 30
     lead_gap_bins: int = 2
@@ -60,6 +61,12 @@ class Settings:
     evidence_score: float = 1.5
     most_evidence_score: float = 4.5
     intact_score: float = 1.0  # and a host that crashes though its image was verified takes this much away
+
+    # How sure: a score this high is as likely nothing; passed tests gain, others cost.
+    nothing_score: float = 9.0
+    pass_gain: float = 3.0
+    wait_cost: float = 4.0
+    refuse_cost: float = 8.0
 
     # Rivals.
     group_margin: float = 4.0

@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from incidents.correlation.candidate import Candidate
+from incidents.correlation.facts import HARD
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.scan import maximise
 from incidents.correlation.settings import Settings
@@ -83,6 +84,8 @@ def burst(candidate: Candidate, settings: Settings) -> Finding:
     """A restart makes noise for a moment; a fault goes on, against the other hosts of the same minutes."""
     if candidate.fit.delay >= settings.burst_bins:
         return Finding(Ruling.PASS, "it does not begin with the restart")
+    if candidate.fit.group == HARD and candidate.fit.score >= settings.page_score + settings.hard_margin:
+        return Finding(Ruling.PASS, "fatal signals of many apps are not what a restart makes")
     early, late = _excess(candidate, 0, settings.burst_bins), _excess(candidate, settings.burst_bins, FAR)
     rest = candidate.strip(view=_without_restarts(candidate, settings))
     ratio, llr = maximise(rest.inside, rest.share, rest.total, settings.ratios)

@@ -34,14 +34,14 @@ def lag_seconds(scene: Scene, candidate: Candidate) -> float | None:
     return float(np.median(first[hit] - candidate.exposed[hit])) * scene.settings.bin_seconds
 
 
-def suspect(scene: Scene, explanation: Explanation) -> Suspect:
+def suspect(scene: Scene, explanation: Explanation, probability: float) -> Suspect:
     """One deploy for the board."""
     candidate = explanation.candidate
     ratio, interval = numbers(candidate)
     return Suspect(
         explanation.deploy, explanation.score, candidate.cohort, ratio, interval, lag_seconds(scene, candidate),
         int(candidate.hit.sum()), scene.ledger.is_open(("deploy", explanation.deploy)),
-        words_for(candidate, explanation), words_against(candidate, explanation),
+        words_for(candidate, explanation), words_against(candidate, explanation), probability,
     )  # fmt: skip
 
 
