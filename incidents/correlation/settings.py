@@ -71,8 +71,8 @@ class Settings:
     # Rivals.
     group_margin: float = 4.0
     host_windows: tuple[int, ...] = (10, 20, 30, 60)
-    host_chance: float = 0.05
-    host_rest_chance: float = 1e-4
+    host_chance: float = 0.005
+    host_rest_chance: float = 1e-6
     host_least_apps: int = 3
     host_least_bins: int = 5
     host_wait_bins: int = 10
