@@ -131,6 +131,7 @@ def test_only_hard_crashes_of_moved_dynos_since_the_last_move_count(incident: In
     made = migration_of(incident, "done", "failed")
     assert (seconds_to_migrate(made), crashes_after(made)) == (9.8, 0)
     crash(host("h1"), after(minutes=4), dyno="web.0")
+    crash(host("h1"), after(minutes=5, seconds=5), dyno="web.0")
     crash(host("new"), after(minutes=6), dyno="web.0", kind=CrashKind.EXIT)
     crash(host("new"), after(minutes=6, seconds=1), dyno="web.1")
     assert crashes_after(made) == 0
