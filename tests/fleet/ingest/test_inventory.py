@@ -257,7 +257,12 @@ def test_a_count_with_a_dyno_under_way_stops_none_of_its_neighbours() -> None:
     assert placed() >= {"a.h1.1", "a.h1.2", "a.h1.3"}
 
 
-@pytest.mark.parametrize("state", [state.value for state in DynoState])
+def test_that_a_dyno_is_stranded_is_known_here_alone() -> None:
+    assert [one.line for one in dynos({**count(), "dyno": "web.1", "state": "stranded"}).rejected] == [1]
+    assert not Dyno.objects.exists()
+
+
+@pytest.mark.parametrize("state", [state.value for state in DynoState if state != DynoState.STRANDED])
 def test_a_new_dyno_begins_in_the_state_that_was_told(state: str) -> None:
     dynos({**count(), "dyno": "web.1", "state": state})
     assert Dyno.objects.get().state == state
