@@ -56,7 +56,7 @@ templates: $(VENV)/development.stamp ## layout of the templates
 	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 --check {} +
 
 pytest: $(VENV)/development.stamp ## the tests; JOBS=1 for one process
-	$(BIN)/pytest $(if $(filter 1,$(JOBS)),,--numprocesses $(JOBS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder)
+	$(BIN)/pytest $(if $(filter 1,$(JOBS)),,--numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 format: $(VENV)/development.stamp ## put code and templates into their layout
 	$(BIN)/ruff check --fix-only --quiet .

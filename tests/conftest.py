@@ -13,11 +13,3 @@ def _no_crashes_of_others(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("transactional_db")
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE fleet_crash, fleet_crash_minute")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the run, a file stays whole, and the real lab's hosts are the business of one."""
-    for item in items:
-        group = "real lab" if item.get_closest_marker("real_lab") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))

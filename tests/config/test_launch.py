@@ -62,7 +62,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 180) -> None:
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     running = Launched(tmp_path_factory.mktemp("launched"))
     try:
-        eventually(lambda: running.says("Faultline is at") or running.process.poll() is not None)
+        eventually(lambda: running.says("It is shown this once") or running.process.poll() is not None)
         assert running.process.poll() is None, (running.folder / "printed").read_text()
         yield running
     finally:
@@ -86,7 +86,6 @@ def test_it_serves(launched: Launched) -> None:
 
 
 def test_the_first_account_is_made_and_can_sign_in(launched: Launched) -> None:
-    eventually(lambda: launched.says("It is shown this once"))
     password = (launched.folder / "printed").read_text().partition("Sign in as admin with ")[2].split()[0]
     site, jar = f"http://127.0.0.1:{launched.port}", CookieJar()
     browser = build_opener(HTTPCookieProcessor(jar))
