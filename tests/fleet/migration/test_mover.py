@@ -1,6 +1,7 @@
 """Migrations against simulated hosts over real SSH, their rows in a real database."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.utils import timezone
 
@@ -10,7 +11,7 @@ from fleet.lifecycle import HostState, MigrationState, MoveState
 from fleet.migration.facts import Limits
 from fleet.migration.mover import drive_migration, pause_migration, resume_migration
 from fleet.models import App, Dyno, Move
-from tests.fleet.migration.conftest import Fleet
+from tests.fleet.migration.conftest import QUICK, Fleet
 
 LIMITS = Limits(canary=2, gate_seconds=0.2, healthy_seconds=5, unknown_seconds=3)
 
@@ -108,10 +109,9 @@ def test_a_paused_migration_begins_nothing_and_goes_on_when_resumed(make_fleet: 
 def test_moved_dynos_that_crash_pause_it_at_the_gate(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet()
     fleet.taint()
-    migration = fleet.migrate(Limits(canary=2, gate_seconds=1.5, gate_crashes=0))
+    migration = fleet.migrate(Limits(canary=2, gate_seconds=3, gate_crashes=0))
     for name in ("new-1", "new-2"):
-        machine = fleet.lab.host(name).machine
-        object.__setattr__(machine.nature, "crashes_per_dyno_hour", 20000.0)
+        fleet.lab.host(name).machine.placed.nature = replace(QUICK, crashes_per_dyno_hour=3600.0)
     drive_migration(migration.pk)
     migration.refresh_from_db()
     assert migration.state == MigrationState.PAUSED

@@ -158,7 +158,7 @@ def test_with_no_place_left_while_paused_it_fails_and_says_so(make_fleet: Make) 
 
 
 def test_a_target_that_never_heard_of_it_is_passed_over(make_fleet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carry, "START_PATIENCE_SECONDS", 3)
+    monkeypatch.setattr(carry, "START_PATIENCE_SECONDS", 1)
     fleet = sole_dyno(make_fleet, targets=2)
     migration = fleet.migrate(LIMITS)
     refusing = migration.moves.get().target.name
