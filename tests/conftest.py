@@ -2,6 +2,14 @@
 
 import pytest
 from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The flush after a transactional test empties the timeline too, which no database but this one allows."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE incidents_timelineentry DISABLE TRIGGER pgtrigger_never_emptied_cc550")
 
 
 @pytest.fixture(autouse=True)

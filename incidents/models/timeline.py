@@ -7,7 +7,7 @@ from incidents.models.incidents import Incident
 
 
 class TimelineEntry(models.Model):
-    """One fact of an incident; the database itself refuses to change or delete it.
+    """One fact of an incident; the database itself refuses to change it, to delete it, or to empty the table.
 
     `digest` covers the entry and the digest of the one before, so that a gap or a later change shows.
     """
@@ -29,7 +29,16 @@ class TimelineEntry(models.Model):
         verbose_name_plural = "timeline entries"
         constraints = [models.UniqueConstraint(fields=["incident", "sequence"], name="one_entry_a_sequence")]
         indexes = [models.Index(fields=["incident", "occurred_at"])]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="never_emptied",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate % table', TG_TABLE_NAME;",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.occurred_at}: {self.text}"
