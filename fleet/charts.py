@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fleet.wording import count
+
 Figure = dict[str, Any]
 
 
@@ -98,7 +100,7 @@ def pulse_chart(
     return Chart(
         key=key,
         title=title,
-        summary=f"{sum(hard) + sum(other)} crashes in {len(minutes)} minutes, {sum(hard)} by fatal signals.",
+        summary=f"{_crashes(sum(hard) + sum(other))} in {count(len(minutes), 'minute')}, {sum(hard)} by fatal signals.",
         figure=figure,
         columns=["Minute (UTC)", "Fatal signals", "Others"],
         rows=[[f"{at:%H:%M}", h, o] for at, h, o in reversed(list(zip(minutes, hard, other, strict=True))) if h or o],
@@ -113,7 +115,8 @@ def heat_chart(
     return Chart(
         key="heat",
         title="Hosts by minute",
-        summary=f"{len(hosts)} hosts with crashes in the last {len(minutes)} minutes, the greatest excess on top.",
+        summary=f"{count(len(hosts), 'host')} with crashes in the last {count(len(minutes), 'minute')}, "
+        "the greatest excess on top.",
         figure={
             "data": [
                 {
@@ -182,6 +185,10 @@ def _seen(curves: Sequence[tuple[str, Sequence[int], Sequence[float | None]]]) -
     """From as long before the deploy as there is after it, and a quarter of an hour at least."""
     last = max((lag for _, lags, rates in curves for lag, rate in zip(lags, rates, strict=True) if rate is not None))
     return [-max(15, last) - 0.5, max(15, last) + 0.5]
+
+
+def _crashes(number: int) -> str:
+    return count(number, "crash", "crashes")
 
 
 def _bars(x: list[str], y: Sequence[int], name: str, colour: str) -> Figure:

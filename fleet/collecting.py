@@ -18,6 +18,7 @@ from fleet.models import Dyno, Host, KernelLine
 from fleet.offloop import in_thread
 from fleet.reach import endpoint_of, reach_hosts
 from fleet.ssh import CallError, Limits, Pool
+from fleet.wording import count
 
 DEADLINE_SECONDS = 8.0
 FLUSH_SECONDS = 0.3
@@ -115,7 +116,7 @@ def _keep(reading: Reading, now: datetime) -> None:
         _keep_kernel_lines(reading, now)
         if receipt.rejected:
             first = receipt.rejected[0].error
-            trouble = f"{len(receipt.rejected)} of its crashes could not be read; the first: {first}"
+            trouble = f"{count(len(receipt.rejected), 'crash', 'crashes')} of it could not be read; the first: {first}"
             Host.objects.filter(pk=host.pk).update(trouble=trouble[:1000])
     _keep_facts(reading)
     _keep_dynos(reading, now)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from incidents.wording import count, figure
+from fleet.wording import count
+from incidents.wording import figure
 
 ORDER = ("notice", "minor", "major")
 WIDE = 0.10  # from this share of hosts, dynos or apps on it is major, however weak

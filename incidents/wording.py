@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fleet.wording import count as count  # noqa: PLC0414  the correlation takes both from here
+from fleet.wording import plural as plural  # noqa: PLC0414
+
 DEPLOY_WORDS = {
     "upgrade": "upgrade", "redeploy": "redeploy", "rollback": "rollback", "abort": "abort", "provision": "provisioning",
 }  # fmt: skip
@@ -101,16 +104,6 @@ def some_names(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     shown = ", ".join(names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"
-
-
-def count(number: int, noun: str, several: str = "") -> str:
-    """Such as "1 host" or "4 hosts"."""
-    return f"{number} {plural(number, noun, several)}"
-
-
-def plural(number: int, noun: str, several: str = "") -> str:
-    """The noun as that many are called; `several` where it is not the noun with an s."""
-    return noun if number == 1 else several or f"{noun}s"
 
 
 def hosts_changed(added: Sequence[str], removed: Sequence[str], named: int) -> str:

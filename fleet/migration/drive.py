@@ -19,6 +19,7 @@ from fleet.migration.rooms import Room, best_room
 from fleet.models import Host, Migration, Move
 from fleet.offloop import in_thread
 from fleet.ssh import CallError, Pool
+from fleet.wording import count
 
 BEAT_SECONDS = 1.0
 LOOK_AT_CRASHES_SECONDS = 5.0
@@ -225,7 +226,7 @@ class Drive:
         await asyncio.sleep(self.limits.gate_seconds)
         crashes, moved = await self._count_crashes()
         if crashes > self.limits.gate_crashes:
-            await self._pause(f"{crashes} crashes of {moved} moved dynos on their new hosts.")
+            await self._pause(_crashed(crashes, moved))
         elif self.state == MigrationState.RUNNING:
             await in_thread(rows.note_wave, self.hold, wave, crashes, moved)
             return True
@@ -241,7 +242,7 @@ class Drive:
     async def _watch_errors(self) -> None:
         allowed = max(FEWEST_ERRORS, self.limits.error_share * len(self.moves))
         if self.errors.total() > allowed and self.state == MigrationState.RUNNING:
-            await self._pause(f"{self.errors.total()} attempts failed; {allowed:g} are allowed.")
+            await self._pause(f"{count(self.errors.total(), 'attempt')} failed; {allowed:g} are allowed.")
 
     async def _pause(self, why: str) -> None:
         self.state = str(MigrationState.PAUSED)
@@ -269,7 +270,7 @@ class Drive:
     async def _watch_crashes(self) -> None:
         crashes, moved = await in_thread(rows.crashes_of_moved, self.migration)
         if self.state == MigrationState.RUNNING and crashes > max(FEWEST_ERRORS, self.limits.crash_share * moved):
-            await self._pause(f"{crashes} crashes of {moved} moved dynos on their new hosts.")
+            await self._pause(_crashed(crashes, moved))
 
     async def _fence_off(self, moves: Iterable[Move]) -> None:
         """Shows our fence to every host with one of these moves in hand, so that none listens to an earlier holder."""
@@ -282,3 +283,7 @@ class Drive:
         except CallError:
             # It hears nobody now; what it is asked later carries our fence all the same.
             self.failures[host.pk] += 1
+
+
+def _crashed(crashes: int, moved: int) -> str:
+    return f"{count(crashes, 'crash', 'crashes')} of {count(moved, 'moved dyno')} on their new hosts."

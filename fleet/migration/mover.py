@@ -24,6 +24,7 @@ from fleet.reach import reach_hosts
 from fleet.ssh import NotStarted
 from fleet.states import State
 from fleet.tasks.nudges import nudge_on_commit
+from fleet.wording import count, plural
 
 logger = logging.getLogger(__name__)
 ASK_AGAIN = timedelta(seconds=20)
@@ -81,7 +82,7 @@ def start_migration(*, migration: Migration, actor: Actor, now: datetime) -> Non
     sources = Host.objects.filter(moves_away__migration=migration, state=HostState.TAINTED)
     Host.objects.filter(pk__in=list(sources.values_list("pk", flat=True))).advance(HostState.DRAINING)
     announce(FLEET)
-    _tell(migration, f"Began to move {migration.moves.count()} dynos to fresh hosts.", actor, now)
+    _tell(migration, f"Began to move {count(migration.moves.count(), 'dyno')} to fresh hosts.", actor, now)
     nudge_on_commit("fleet.tasks.acting.drive", [migration.pk])
 
 
@@ -109,7 +110,8 @@ def cancel_migration(*, migration: Migration, actor: Actor, now: datetime) -> No
     _advance(migration, MigrationState.CANCELLED, live, finished_at=now)
     waiting = migration.moves.filter(state=MoveState.PLANNED).exclude(dyno__state=DynoState.STRANDED)
     withdrawn = waiting.advance(MoveState.CANCELLED, finished_at=now)
-    _tell(migration, f"Cancelled the migration; {withdrawn} dynos stay where they are.", actor, now)
+    stay = f"{count(withdrawn, 'dyno')} {plural(withdrawn, 'stays', 'stay')}"
+    _tell(migration, f"Cancelled the migration; {stay} where they are.", actor, now)
     nudge_on_commit("fleet.tasks.acting.drive", [migration.pk])
 
 

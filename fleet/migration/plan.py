@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.migration.facts import DynoFact, HostFact, Limits
 from fleet.migration.rooms import Room, best_room
+from fleet.wording import count
 
 MOST_ADDED = 20
 
@@ -43,11 +44,11 @@ class Shortfall:
 
     def told(self) -> str:
         """As it is said to a person."""
-        added = [f"{_counted(hosts, 'more host')} would take {fit}" for hosts, fit in self.adding]
-        missing = f"{_counted(self.slots, 'slot')} and {self.memory_mb} MB are missing"
+        added = [f"{count(hosts, 'more host')} would take {fit}" for hosts, fit in self.adding]
+        missing = f"{count(self.slots, 'slot')} and {self.memory_mb} MB are missing"
         return (
-            f"There is no room for {_counted(len(self.dynos), 'dyno')} on fresh hosts: {missing}. "
-            f"Of hosts with {_counted(self.host_slots, 'slot')} and {self.host_memory_mb} MB, {', '.join(added)}."
+            f"There is no room for {count(len(self.dynos), 'dyno')} on fresh hosts: {missing}. "
+            f"Of hosts with {count(self.host_slots, 'slot')} and {self.host_memory_mb} MB, {', '.join(added)}."
         )
 
 
@@ -85,7 +86,7 @@ class Plan:
 
     def _warnings(self) -> Iterable[str]:
         if self.shortfall:
-            yield f"There is no room for {len(self.shortfall.dynos)} dynos on fresh hosts."
+            yield f"There is no room for {count(len(self.shortfall.dynos), 'dyno')} on fresh hosts."
         if self.whole_apps_at_risk:
             yield f"Every dyno of these apps is on the hosts to be emptied: {', '.join(self.whole_apps_at_risk)}."
         if self.stopped_first:
@@ -189,13 +190,9 @@ def _canaries(ordered: Sequence[DynoFact], places: dict[int, int], wanted: int) 
     return chosen
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _whole_apps(dynos: Sequence[DynoFact]) -> tuple[str, ...]:
     here = Counter(dyno.app for dyno in dynos)
-    return tuple(sorted(app.name for app, count in here.items() if count >= app.dynos))
+    return tuple(sorted(app.name for app, dynos_here in here.items() if dynos_here >= app.dynos))
 
 
 def _shortfall(

@@ -18,6 +18,7 @@ from fleet.migration.census import UNFINISHED, is_stranded
 from fleet.migration.hold import Hold, lock
 from fleet.models import Crash, Dyno, Host, Migration, Move
 from fleet.states import State
+from fleet.wording import count, plural
 
 
 @contextmanager
@@ -104,7 +105,8 @@ def note_wave(hold: Hold, wave: int, crashes: int, done: int) -> None:
     """Writes down that a wave has passed its gate."""
     with held(hold) as now:
         name = "The canary wave" if wave == 0 else f"Wave {wave}"
-        text = f"{name} is done: {done} dynos moved so far, {crashes} crashes of them measured since. Going on."
+        measured = count(crashes, "crash", "crashes")
+        text = f"{name} is done: {count(done, 'dyno')} moved so far, {measured} of them measured since. Going on."
         _tell(hold, text, now, wave=wave, crashes=crashes)
 
 
@@ -124,7 +126,8 @@ def settle(hold: Hold, *, give_up_seconds: float) -> bool:
         )
         unknown = [began for state, began, _ in moves if state == MoveState.UNKNOWN]
         waiting = [began for began in unknown if began and (now - began).total_seconds() < give_up_seconds]
-        trouble = f"{len(unknown)} moves wait for hosts that do not answer." if unknown else ""
+        waits = f"{count(len(unknown), 'move')} {plural(len(unknown), 'waits', 'wait')}"
+        trouble = f"{waits} for hosts that do not answer." if unknown else ""
         migration = Migration.objects.filter(pk=hold.migration_id)
         live = [state for state, _, _ in moves if state in UNFINISHED and state != MoveState.UNKNOWN]
         if live or waiting:
@@ -138,8 +141,8 @@ def settle(hold: Hold, *, give_up_seconds: float) -> bool:
         ):
             states = [state for state, _, _ in moves]
             numbers = {state: states.count(state) for state in sorted(set(states))}
-            text = f"The migration is done: {numbers.get('done', 0)} of {len(moves)} dynos moved."
-            failed = f" {numbers['failed']} moves failed." if numbers.get("failed") else ""
+            text = f"The migration is done: {numbers.get('done', 0)} of {count(len(moves), 'dyno')} moved."
+            failed = f" {count(numbers['failed'], 'move')} failed." if numbers.get("failed") else ""
             _tell(hold, f"{text}{failed} {trouble}".strip(), now, numbers=numbers)
     return True
 

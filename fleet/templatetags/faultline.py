@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from fleet.wording import count
+
 register = template.Library()
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 TONES = {
@@ -83,14 +85,15 @@ def sparkline(counts: Sequence[int], width: int = 120, height: int = 22) -> Safe
     top = max(4, *counts) if counts else 4
     step = width / max(1, len(counts))
     path = "".join(
-        f"M{place * step + step / 2:.1f} {height}v-{max(1.5, height * count / top):.1f}"
-        for place, count in enumerate(counts)
-        if count
+        f"M{place * step + step / 2:.1f} {height}v-{max(1.5, height * crashes / top):.1f}"
+        for place, crashes in enumerate(counts)
+        if crashes
     )
+    words = f"{count(sum(counts), 'crash', 'crashes')} in {count(len(counts), 'minute')}"
     return format_html(
-        '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{} crashes in {} '
-        'minutes, at most {} in one"><path class="spark-base" d="M0 {}H{}"/><path d="{}" stroke-width="{}"/></svg>',
-        width, height, width, height, sum(counts), len(counts), max(counts, default=0), height - 0.5, width, path,
+        '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}, at '
+        'most {} in one"><path class="spark-base" d="M0 {}H{}"/><path d="{}" stroke-width="{}"/></svg>',
+        width, height, width, height, words, max(counts, default=0), height - 0.5, width, path,
         f"{max(1.0, step - 0.6):.1f}",
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from fleet.models import Host
 from fleet.pulse import SPAN, host_pulse
 from fleet.queries import HostSearch, fleet_state, host_detail, page_of_hosts
 from fleet.views.frame import acting, actor_of, may_act, render_page, text_in, whole_number
+from fleet.wording import count, plural
 
 EXPIRIES = {"4": "4 hours", "24": "a day", "168": "a week", "": "until somebody lifts it"}
 
@@ -99,8 +100,12 @@ def _taint(request: HttpRequest, hosts: list[Host], reason: str, *, left: int) -
     now, hours = timezone.now(), request.POST.get("hours", "")
     expires_at = now + timedelta(hours=int(hours)) if hours in EXPIRIES and hours else None
     taint_hosts(hosts=hosts, reason=reason, reference="", actor=actor_of(request), now=now, expires_at=expires_at)
-    passed = f" {left} not in service {'was' if left == 1 else 'were'} left as they are." if left else ""
-    messages.success(request, f"Tainted {_hosts(len(hosts))}: no new dynos there.{passed}")
+    passed = (
+        f" {left} not in service {plural(left, 'was', 'were')} left as {plural(left, 'it is', 'they are')}."
+        if left
+        else ""
+    )
+    messages.success(request, f"Tainted {count(len(hosts), 'host')}: no new dynos there.{passed}")
 
 
 @require_POST
@@ -129,10 +134,6 @@ def _why_not_lifted(host: Host) -> str:
 
 def _numbers(values: list[str]) -> list[int]:
     return [found for value in values[:1000] if (found := whole_number(value)) is not None]
-
-
-def _hosts(count: int) -> str:
-    return "1 host" if count == 1 else f"{count} hosts"
 
 
 def _back(request: HttpRequest) -> HttpResponse:

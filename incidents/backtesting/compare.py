@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from incidents.wording import count
+from fleet.wording import count
 
 MOST_ROWS = 300
 SAME_SECONDS = 1.0
@@ -79,7 +79,7 @@ def summary(compared: Sequence[Row]) -> list[str]:
     told = [f"{count(len(fewer), 'page')} fewer"] if fewer else []
     told += [f"{count(len(more), 'page')} more"] if more else []
     told += [f"{_side(row).words} {row.difference}" for row in moved[:5]]
-    told += [f"{len(moved) - 5} others at another time"] if len(moved) > 5 else []
+    told += [f"{count(len(moved) - 5, 'other')} at another time"] if len(moved) > 5 else []
     told += [f"{count(notices, 'notice')} to owners of apps more or fewer"] if notices else []
     return told or ["no difference"]
 

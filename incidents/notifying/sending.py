@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from fleet.actor import SYSTEM
 from fleet.live import announce
+from fleet.wording import count
 from incidents.errors import Refused
 from incidents.lifecycle import DeliveryState
 from incidents.models import Delivery
@@ -27,7 +28,6 @@ from incidents.notifying.posting import DEADLINE_SECONDS, NotSent, post
 from incidents.notifying.queueing import TOPIC
 from incidents.notifying.sealing import unseal
 from incidents.timeline.record import record
-from incidents.wording import count
 
 MOST_ATTEMPTS = 10  # some 35 minutes
 AT_ONCE = 6

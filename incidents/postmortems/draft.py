@@ -8,11 +8,12 @@ from django.db.models import Q, Sum
 
 from fleet.lifecycle import MoveState
 from fleet.models import App, Crash, CrashMinute, Migration, Move, Taint
+from fleet.wording import count
 from incidents.models import Evidence, Gate, Incident, Report, Suspect, TimelineEntry
 from incidents.postmortems.metrics import Metric, duration, metrics_of
 from incidents.timeline.record import first_break_of, whole_timeline
 from incidents.timeline.revisions import Revisions, revisions_of
-from incidents.wording import count, some_names, times
+from incidents.wording import some_names, times
 
 COMPARED = (Incident.Verdict.DEPLOY, Incident.Verdict.GROUP)  # with other hosts; the others with their own past
 

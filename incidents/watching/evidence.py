@@ -6,10 +6,11 @@ from typing import Any
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from fleet.models import CrashMinute, Deploy, Host, HostDeploy, KernelLine
+from fleet.wording import count
 from incidents.models import Evidence, Incident
 from incidents.watching.readings import DAMAGE_LINES
 from incidents.watching.silence import silent_hosts
-from incidents.wording import cohort_words, count, outcomes_words
+from incidents.wording import cohort_words, outcomes_words
 
 SKIPPED = HostDeploy.Outcome.SKIPPED
 MOST_HOSTS = 2000

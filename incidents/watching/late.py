@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fleet.wording import count
 from incidents.correlation import facts
 from incidents.correlation.verdict import Board
-from incidents.wording import count, figure
+from incidents.wording import figure
 
 NOTICEABLE_SCORE = 1.0
 

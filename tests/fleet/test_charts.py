@@ -44,6 +44,12 @@ def test_the_pulse_says_in_words_and_rows_what_it_draws() -> None:
     go.Figure(drawn(chart.figure))
 
 
+def test_one_of_something_is_told_as_one() -> None:
+    assert pulse([1], [0]).summary == "1 crash in 1 minute, 1 by fatal signals."
+    chart = heat_chart(hosts=["h1"], minutes=minutes(1), counts=[[3]], excess=[2.0])
+    assert chart.summary == "1 host with crashes in the last 1 minute, the greatest excess on top."
+
+
 def test_a_quiet_pulse_has_no_rows_and_looks_quiet() -> None:
     chart = pulse([0, 0], [0, 1])
     assert chart.figure["layout"]["yaxis"]["range"][1] > 8

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from fleet.wording import count
 from incidents.models import Incident
 from incidents.timeline.chain import first_break_in
 from incidents.timeline.record import first_break_of
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         broken = {name: place for name, place in found.items() if place is not None}
         for name, place in broken.items():
             self.stdout.write(f"{name}: not as it was written from entry {place} on")
-        self.stdout.write(f"{len(found)} timelines checked, {len(broken)} broken")
+        self.stdout.write(f"{count(len(found), 'timeline')} checked, {len(broken)} broken")
         if broken:
             raise CommandError("A timeline is not the one that was written.")
 

@@ -10,6 +10,7 @@ from fleet.actions import request_operation
 from fleet.lifecycle import DynoState, OperationState
 from fleet.models import Dyno, Host, Operation
 from fleet.performing import perform_operations
+from fleet.wording import count
 from incidents.runbooks.step import Outcome, StepContext
 
 FLEET_CHANGED = "The fleet has changed since this plan was shown, so nothing was done. Look at the new plan."
@@ -111,7 +112,7 @@ def outcome_of(operations: list[Operation], summary: str, rows: list[dict[str, A
     states = Counter(str(operation.state) for operation in operations)
     result = {"hosts": rows or host_rows(operations), "numbers": dict(states)}
     done = states[OperationState.SUCCEEDED.value]
-    told = f"{summary}: {done} of {len(operations)} hosts"
+    told = f"{summary}: {done} of {count(len(operations), 'host')}"
     if not operations:
         return Outcome("failed", f"{summary}: no host was asked.", result)
     if done == len(operations):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from fleet.wording import count
+
 Finding = Literal["damaged", "intact", "unclear"]
 MOST_STATEMENTS = 4
 
@@ -15,7 +17,7 @@ def verification_finding(result: Mapping[str, Any]) -> tuple[Finding, str]:
     """
     late, against = _listed(result, "changed_after_start_of"), _listed(result, "against")
     if result.get("damaged") or late:
-        return "damaged", _sentence(against or [f"the file changed after {len(late)} dynos started on it"])
+        return "damaged", _sentence(against or [f"the file changed after {count(len(late), 'dyno')} started on it"])
     if result.get("damaged") is not False:
         return "unclear", "The answer does not say whether the image is damaged."
     return "intact", _sentence(_listed(result, "in_favour") or ["nothing speaks against the image"])

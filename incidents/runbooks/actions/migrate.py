@@ -13,6 +13,7 @@ from fleet.migration.mover import (
 )
 from fleet.migration.plan import Plan
 from fleet.models import Dyno, Host, Migration
+from fleet.wording import count, plural
 from incidents.errors import Refused
 from incidents.runbooks.actions.base import FLEET_CHANGED, in_reach
 from incidents.runbooks.step import Outcome, StepContext
@@ -35,7 +36,7 @@ class Migrate:
         """The moves, one by one, and whether there is room for them."""
         plan = self._propose(context, hosts)
         return {
-            "summary": f"Move {len(plan.moves)} dynos from {len(hosts)} hosts",
+            "summary": f"Move {count(len(plan.moves), 'dyno')} from {count(len(hosts), 'host')}",
             "command": "dynohost start, health, commit on the fresh host; then stop on the old one",
             **plan.as_data(),
         }
@@ -62,7 +63,7 @@ class Migrate:
         migration = Migration.objects.get(pk=migration_id)
         states = list(migration.moves.values_list("state", flat=True))
         result = {"migration": migration_id, "numbers": {state: states.count(state) for state in sorted(set(states))}}
-        told = f"{states.count(MoveState.DONE.value)} of {len(states)} dynos moved"
+        told = f"{states.count(MoveState.DONE.value)} of {count(len(states), 'dyno')} moved"
         under_way = any(state in UNFINISHED and state != MoveState.UNKNOWN for state in states)
         if migration.state in LIVE or under_way:
             return Outcome("running", f"{told} so far. {migration.trouble}".strip(), result)
@@ -70,7 +71,8 @@ class Migrate:
             return Outcome("unknown", f"{told}; for some the hosts did not say what became of them.", result)
         left = self._left_behind(context)
         if left or set(states) - {MoveState.DONE.value}:
-            return Outcome("failed", f"{told}; {left} dynos are still on hosts that were to be emptied.", result)
+            still = f"{count(left, 'dyno')} {plural(left, 'is', 'are')} still on hosts that were to be emptied"
+            return Outcome("failed", f"{told}; {still}.", result)
         return Outcome("succeeded", f"{told}.", result)
 
     @staticmethod

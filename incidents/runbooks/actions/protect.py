@@ -4,6 +4,7 @@ from typing import Any
 
 from fleet.lifecycle import OperationState
 from fleet.models import Host
+from fleet.wording import count
 from incidents.runbooks.actions.base import host_rows, in_reach, outcome_of, perform_requested, request_on_hosts
 from incidents.runbooks.step import Outcome, StepContext
 
@@ -25,7 +26,7 @@ class Protect:
         """What is set, or tried."""
         done = "Test the protection" if self.retest else "Protect the images"
         command = "dynohost protect" + (" test=true" if self.retest else "")
-        return {"summary": f"{done} on {len(hosts)} hosts", "command": command}
+        return {"summary": f"{done} on {count(len(hosts), 'host')}", "command": command}
 
     def begin(self, context: StepContext, hosts: list[Host]) -> None:
         """One request a host."""

@@ -5,6 +5,7 @@ from typing import Any
 from fleet.actions import retry_operation, taint_hosts
 from fleet.lifecycle import HostState, OperationState
 from fleet.models import Host, Operation, Taint
+from fleet.wording import count
 from incidents.errors import Refused
 from incidents.runbooks.actions.base import FLEET_CHANGED, host_rows, outcome_of, perform_requested
 from incidents.runbooks.step import Outcome, StepContext
@@ -27,7 +28,7 @@ class TaintHosts:
         chosen = {host.pk for host in hosts}
         left = [taint for host, taint in released_by_person(context.incident).items() if host not in chosen]
         warnings = [f"{taint.lifted_by} lifted the taint of {taint.host}, so it is left alone." for taint in left]
-        return {"summary": f"Taint {len(hosts)} hosts", "command": "dynohost taint", "warnings": warnings}
+        return {"summary": f"Taint {count(len(hosts), 'host')}", "command": "dynohost taint", "warnings": warnings}
 
     def begin(self, context: StepContext, hosts: list[Host]) -> None:
         """Taints those that are not tainted yet; sends again what did not reach the others."""

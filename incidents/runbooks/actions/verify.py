@@ -6,6 +6,7 @@ from django.db import transaction
 
 from fleet.lifecycle import OperationState
 from fleet.models import Host, Operation
+from fleet.wording import count
 from incidents.errors import Refused
 from incidents.models import Evidence, RunStep
 from incidents.runbooks.actions.base import host_rows, in_reach, outcome_of, perform_requested, request_on_hosts
@@ -28,7 +29,7 @@ class Verify:
         """Which hosts are read, and with what command."""
         wanted = self._arguments(context)
         return {
-            "summary": f"Verify the image of {wanted['stack']} on {len(hosts)} hosts",
+            "summary": f"Verify the image of {wanted['stack']} on {count(len(hosts), 'host')}",
             "command": f"dynohost verify stack={wanted['stack']} image={wanted['image']}",
         }
 

@@ -9,6 +9,7 @@ from django.db.models import QuerySet, Sum
 
 from fleet.lifecycle import MoveState
 from fleet.models import App, Crash, CrashMinute, Dyno, Host, HostDeploy, Move
+from fleet.wording import count
 from incidents.models import Incident
 from incidents.runbooks.step import StepContext
 from incidents.runbooks.targets import affected_hosts
@@ -106,7 +107,7 @@ def _quiet(
     usual = usual_in_past * (window / PAST)
     silent = silent_names(hosts, context.now)
     seconds = round(max(0.0, (context.now - since).total_seconds()), 1)
-    told = f"{counted} crashes {whose} in {seconds:g} s; {usual:.1f} are usual"
+    told = f"{count(counted, 'crash', 'crashes')} {whose} in {seconds:g} s; {usual:.1f} are usual"
     if silent:
         told += f"; nothing is heard of {', '.join(silent[:5])}"
     holds = context.now - since >= window and counted <= max(1.0, 2 * usual) and not silent

@@ -2,8 +2,8 @@
 
 import re
 
+from fleet.wording import count
 from incidents.postmortems.draft import Draft, utc
-from incidents.wording import count
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 LIST_LIKE = re.compile(r"^([-+=]|\d+(?=[.)]))")

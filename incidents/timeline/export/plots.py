@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 from django.db.models import QuerySet, Sum
 
 from fleet.models import CrashMinute, HostDeploy
+from fleet.wording import count
 from incidents.postmortems.draft import Draft
-from incidents.wording import count
 
 WIDTH, LEFT, RIGHT = 900, 90, 12
 LEAD = timedelta(minutes=20)

@@ -150,7 +150,7 @@ def test_a_migration_that_fails_half_way_is_finished_by_retrying_the_failed_alon
     assert victim is not None
     Move.objects.filter(pk=victim.pk).update(state="failed", finished_at=timezone.now(), message="it would not start")
     assert drive(step).state == "failed"
-    assert "5 of 6 dynos moved; 1 dynos are still on hosts" in step.message
+    assert "5 of 6 dynos moved; 1 dyno is still on hosts" in step.message
     again = deciding.retry_moves(
         migration=Migration.objects.get(pk=step.result["migration"]), now=timezone.now(), actor=ANA
     )
@@ -223,7 +223,7 @@ def test_a_host_that_was_never_enrolled_is_told_apart(lab: Any, incident: Incide
     incident.incident_hosts.create(host=stranger, since_at=NOW)
     run = begin(incident, TAINT, MIGRATE)
     step = take(run)
-    assert step.message == "Tainted: 1 of 1 hosts. Not enrolled, so the mark holds here alone: stranger."
+    assert step.message == "Tainted: 1 of 1 host. Not enrolled, so the mark holds here alone: stranger."
     assert standing() == ["old-1", "stranger"]
     assert "Tainted old-1, stranger" in " ".join(told(incident))
     assert [target["host"] for target in take(run).prepared["targets"]] == ["old-1"]
