@@ -135,8 +135,10 @@ def settings() -> None:
         "at": now.timestamp(), "verdict": "deploy", "subject": "d3", "hosts": 8, "score": 14.2, "incident": incident.pk,
         "words": "Redeploy d3 of cedar-14 on hosts with tools 1.9",
     }  # fmt: skip
-    rows = [{"would": side, "was": side, "difference": "4 minutes later", "notice": False}]
-    rows += [{"would": side, "was": None, "difference": "would have been paged, and was not", "notice": False}]
+    earlier = {**side, "at": side["at"] - 240}
+    more = {**side, "at": side["at"] - 5400, "verdict": "host", "subject": "h07", "hosts": 1, "words": "h07 alone"}
+    rows = [{"would": more, "was": None, "difference": "would have been paged, and was not", "notice": False}]
+    rows += [{"would": side, "was": earlier, "difference": "4 minutes later", "notice": False}]
     result = {"summary": ["1 page more"], "would": 2, "was": 1, "rows": rows, "left_out": 0}
     Backtest.objects.create(
         state="done", result=result, changes={"page_score": 12}, since_at=now - timedelta(hours=3), until_at=now,
