@@ -178,11 +178,11 @@ def _in_waves(
 def _canaries(ordered: Sequence[DynoFact], places: dict[int, int], wanted: int) -> list[DynoFact]:
     """The first few, of different apps and onto different hosts as far as that goes; none where that would be all.
 
-    Those that run nowhere are all among them: nothing is risked by starting them, and they wait for nobody.
+    Those that run nowhere are all among them, always: nothing is risked by starting them, and they wait for nobody.
     """
-    if len(ordered) <= wanted:
-        return []
     chosen = [dyno for dyno in ordered if dyno.is_stranded]
+    if len(ordered) <= wanted:
+        return chosen
     while len(chosen) < wanted:
         apps, targets = Counter(dyno.app.id for dyno in chosen), Counter(places[dyno.id] for dyno in chosen)
         others = [dyno for dyno in ordered if dyno not in chosen]

@@ -139,3 +139,11 @@ def test_one_that_runs_nowhere_has_the_first_claim_to_the_last_room() -> None:
     assert [move.dyno.name for move in plan.moves] == ["sole.1"]
     assert plan.shortfall is not None
     assert plan.shortfall.dynos == ("shop.1",)
+
+
+def test_those_that_run_nowhere_go_first_also_where_no_canary_is_needed() -> None:
+    app = AppFact(1, "shop", 2)
+    dynos = [DynoFact(n, f"shop.{n}", app, 101, "old", 64, is_stranded=n == 2) for n in (1, 2)]
+    limits = Limits(canary=2, wave_size=1)
+    plan = plan_moves(dynos=dynos, hosts=[HostFact(1, "host-1", 256, 4)], limits=limits)
+    assert [(move.dyno.name, move.wave) for move in plan.moves] == [("shop.2", 0), ("shop.1", 1)]
