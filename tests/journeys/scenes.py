@@ -135,8 +135,8 @@ def settings() -> None:
         "at": now.timestamp(), "verdict": "deploy", "subject": "d3", "hosts": 8, "score": 14.2, "incident": incident.pk,
         "words": "Redeploy d3 of cedar-14 on hosts with tools 1.9",
     }  # fmt: skip
-    earlier = {**side, "at": side["at"] - 240}
-    more = {**side, "at": side["at"] - 5400, "verdict": "host", "subject": "h07", "hosts": 1, "words": "h07 alone"}
+    earlier = {**side, "at": now.timestamp() - 240}
+    more = {**side, "at": now.timestamp() - 5400, "verdict": "host", "subject": "h07", "hosts": 1, "words": "h07 alone"}
     rows = [{"would": more, "was": None, "difference": "would have been paged, and was not", "notice": False}]
     rows += [{"would": side, "was": earlier, "difference": "4 minutes later", "notice": False}]
     result = {"summary": ["1 page more"], "would": 2, "was": 1, "rows": rows, "left_out": 0}

@@ -133,7 +133,7 @@ def test_plain_forms_correct_and_hide(incident: Incident) -> None:
 
 def test_the_command_names_the_first_broken_entry(incident: Incident, tmp_path: Path, capsys: Any) -> None:
     call_command("verify_timelines")
-    assert capsys.readouterr().out == "1 timelines checked, 0 broken\n"
+    assert capsys.readouterr().out == "1 timeline checked, 0 broken\n"
     file = tmp_path / "incident.json"
     file.write_bytes(export(incident, "json").content)
     call_command("verify_timelines", file=file)
