@@ -1,5 +1,7 @@
 """What people do with an incident: take it, note, report, close it, open it again."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,27 +25,36 @@ MOST_REPORT = 10_000
 LONGEST_BEFORE = timedelta(days=366)
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A new state, what else changes with it, and the words for it; `sources`: only from these states."""
+
+    to: IncidentState
+    text: str
+    fields: Mapping[str, Any]
+    sources: Collection[str] | None = None
+
+
 @transaction.atomic
 def acknowledge_incident(*, incident: Incident, actor: Actor, now: datetime) -> Incident:
     """Takes an open incident. Raises Refused where somebody was first, saying who."""
-    changes = {"acknowledged_at": now, "acknowledged_by": actor.name}
-    return _bring(incident, IncidentState.ACKNOWLEDGED, [IncidentState.OPEN], changes, "Acknowledged.", actor, now)
+    fields = {"acknowledged_at": now, "acknowledged_by": actor.name}
+    change = _Change(IncidentState.ACKNOWLEDGED, "Acknowledged.", fields, {IncidentState.OPEN})
+    return _bring(incident, change, actor, now)
 
 
 @transaction.atomic
 def mitigate_incident(*, incident: Incident, actor: Actor, now: datetime, note: str = "") -> Incident:
     """Says that the harm has stopped, though the cause may still be there."""
-    text = _with("Mitigated", note)
-    sources = [IncidentState.OPEN, IncidentState.ACKNOWLEDGED]
-    return _bring(incident, IncidentState.MITIGATED, sources, {"mitigated_at": now}, text, actor, now)
+    change = _Change(IncidentState.MITIGATED, _with("Mitigated", note), {"mitigated_at": now})
+    return _bring(incident, change, actor, now)
 
 
 @transaction.atomic
 def resolve_incident(*, incident: Incident, actor: Actor, now: datetime, note: str = "") -> Incident:
     """Says that it is over; where nobody said that the harm had stopped, it has by now."""
-    changes = {"resolved_at": now, "mitigated_at": Coalesce("mitigated_at", now)}
-    text = _with("Resolved", note)
-    return _close(incident, IncidentState.RESOLVED, IncidentState.ongoing(), changes, text, actor, now)
+    fields = {"resolved_at": now, "mitigated_at": Coalesce("mitigated_at", now)}
+    return _close(incident, _Change(IncidentState.RESOLVED, _with("Resolved", note), fields), actor, now)
 
 
 @transaction.atomic
@@ -51,21 +62,20 @@ def dismiss_incident(*, incident: Incident, actor: Actor, now: datetime, reason:
     """Says that it was nothing; the same subject is not paged again for hours, unless it begins anew."""
     if not reason.strip():
         raise Refused("Say why it is nothing: the timeline keeps it. Nothing was changed.")
-    text = _with("Dismissed", reason)
-    sources = [IncidentState.OPEN, IncidentState.ACKNOWLEDGED]
-    return _close(incident, IncidentState.DISMISSED, sources, {"resolved_at": now}, text, actor, now)
+    change = _Change(IncidentState.DISMISSED, _with("Dismissed", reason), {"resolved_at": now})
+    return _close(incident, change, actor, now)
 
 
 def reopen_incident(*, incident: Incident, actor: Actor, now: datetime, reason: str) -> Incident:
     """Takes a closed or mitigated incident up again. Raises Refused where another one is on the same cause."""
     if not reason.strip():
         raise Refused("Say why it is opened again: the timeline keeps it. Nothing was changed.")
-    sources = [IncidentState.MITIGATED, IncidentState.RESOLVED, IncidentState.DISMISSED]
-    changes = {"mitigated_at": None, "resolved_at": None, "acknowledged_at": Coalesce("acknowledged_at", now)}
-    text = _with("Reopened", reason)
+    sources = {IncidentState.MITIGATED, IncidentState.RESOLVED, IncidentState.DISMISSED}
+    fields = {"mitigated_at": None, "resolved_at": None, "acknowledged_at": Coalesce("acknowledged_at", now)}
+    change = _Change(IncidentState.ACKNOWLEDGED, _with("Reopened", reason), fields, sources)
     try:
         with transaction.atomic():
-            return _bring(incident, IncidentState.ACKNOWLEDGED, sources, changes, text, actor, now)
+            return _bring(incident, change, actor, now)
     except IntegrityError:
         other = Incident.objects.ongoing().filter(verdict=incident.verdict, subject=incident.subject).first()
         whose = other or "Another incident"
@@ -121,41 +131,26 @@ def _incident_for(app: App | None, host: Host | None) -> Incident | None:
     return ongoing.filter(incident_hosts__host__dynos__app=app).distinct().first() if app else None
 
 
-def _close(
-    incident: Incident,
-    to: IncidentState,
-    sources: list[Any],
-    changes: dict[str, Any],
-    text: str,
-    actor: Actor,
-    now: datetime,
-) -> Incident:
+def _close(incident: Incident, change: _Change, actor: Actor, now: datetime) -> Incident:
     """Ends the incident and the run that goes on for it. Raises Refused while hosts are being acted on."""
-    end_run_of(incident, now=now, actor=actor, why=f"The incident was {to.label}.")
-    closed = _bring(incident, to, sources, changes, text, actor, now)
+    end_run_of(incident, now=now, actor=actor, why=f"The incident was {change.to.label}.")
+    closed = _bring(incident, change, actor, now)
     if closed.runs.filter(state__in=RunState.live()).exists():  # begun after we looked; nobody begins one from here on
         raise Refused("A runbook was started at this very moment; look at it first. Nothing was changed.")
     return closed
 
 
-def _bring(
-    incident: Incident,
-    to: IncidentState,
-    sources: list[Any],
-    changes: dict[str, Any],
-    text: str,
-    actor: Actor,
-    now: datetime,
-) -> Incident:
-    """Changes the state if it still is one of the sources, and writes it down. Raises Refused otherwise."""
+def _bring(incident: Incident, change: _Change, actor: Actor, now: datetime) -> Incident:
+    """Changes the state if it still is one that may go before, and writes it down. Raises Refused otherwise."""
     before = Incident.objects.select_for_update().get(pk=incident.pk).state
-    if not Incident.objects.filter(pk=incident.pk, state__in=sources).update(state=to.value, **changes):
+    rows = Incident.objects.filter(pk=incident.pk, state__in=change.sources or change.to.predecessors())
+    if not rows.update(state=change.to.value, **change.fields):
         raise Refused(_who_was_first(incident))
-    data = {"from": str(before), "to": to.value}
-    record(incident_id=incident.pk, kind=STATE, text=text, actor=actor, occurred_at=now, data=data)
-    if to in {IncidentState.RESOLVED, IncidentState.DISMISSED}:
+    data = {"from": str(before), "to": change.to.value}
+    record(incident_id=incident.pk, kind=STATE, text=change.text, actor=actor, occurred_at=now, data=data)
+    if change.to in {IncidentState.RESOLVED, IncidentState.DISMISSED}:
         tell_people(incident_id=incident.pk, occasion=Delivery.Occasion.RESOLVED, now=now)
-    announce("incidents", incident=incident.pk, state=to.value)
+    announce("incidents", incident=incident.pk, state=change.to.value)
     incident.refresh_from_db()
     return incident
 

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -6,6 +8,7 @@ from fleet.actor import Actor
 from fleet.models import App, Host, Stack
 from incidents.errors import Refused
 from incidents.gates import close_gate, gate_of, open_gate, standing_gate
+from incidents.lifecycle import IncidentState
 from incidents.models import Incident, IncidentHost, TimelineEntry
 from incidents.responding import (
     acknowledge_incident,
@@ -60,6 +63,32 @@ def test_whole_way_is_recorded(incident: Incident) -> None:
 def test_resolving_says_that_the_harm_has_stopped_by_then(incident: Incident) -> None:
     resolved = resolve_incident(incident=incident, actor=ADA, now=NOW)
     assert resolved.mitigated_at == resolved.resolved_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("act", "from_states", "to"),
+    [
+        (acknowledge_incident, {"open"}, "acknowledged"),
+        (mitigate_incident, {"open", "acknowledged"}, "mitigated"),
+        (resolve_incident, {"open", "acknowledged", "mitigated"}, "resolved"),
+        (partial(dismiss_incident, reason="a load test"), {"open", "acknowledged"}, "dismissed"),
+        (partial(reopen_incident, reason="again"), {"mitigated", "resolved", "dismissed"}, "acknowledged"),
+    ],
+    ids=["acknowledge", "mitigate", "resolve", "dismiss", "reopen"],
+)
+@pytest.mark.parametrize("state", IncidentState.values())
+def test_each_act_is_done_from_its_own_states_alone(
+    incident: Incident, act: Callable[..., Incident], from_states: set[str], to: str, state: str
+) -> None:
+    Incident.objects.filter(pk=incident.pk).update(state=state)
+    if state in from_states:
+        assert act(incident=incident, actor=ADA, now=NOW).state == to
+        assert [entry.data for entry in entries_since(incident)] == [{"from": state, "to": to}]
+        return
+    with pytest.raises(Refused, match=f"is {state}"):
+        act(incident=incident, actor=ADA, now=NOW)
+    incident.refresh_from_db()
+    assert (incident.state, incident.timeline.count()) == (state, 0)
 
 
 def test_dismissal_and_reopening_want_a_reason(incident: Incident) -> None:
