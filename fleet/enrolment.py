@@ -23,7 +23,7 @@ def enrol_host(
     Raises KeyChanged where it was enrolled with another key: a key is changed by retiring the host first.
     """
     host, _ = Host.objects.select_for_update().get_or_create(name=name, defaults={"added_at": now})
-    if host.host_key and host.host_key != host_key and host.state != HostState.RETIRED:
+    if host.host_key and _key_alone(host.host_key) != _key_alone(host_key) and host.state != HostState.RETIRED:
         raise KeyChanged(f"{name} is enrolled with another host key; {actor.name} must retire it before it may change.")
     where = {"address": address, "port": port, "ssh_user": ssh_user, "host_key": host_key}
     Host.objects.filter(pk=host.pk).update(**where, **facts)
@@ -32,3 +32,9 @@ def enrol_host(
     )
     host.refresh_from_db()
     return host
+
+
+def _key_alone(line: str) -> list[str]:
+    """Type and key of an OpenSSH public key line, with the mark of an authority; its comment left out."""
+    words = line.split()
+    return words[: 3 if line.startswith("@") else 2]

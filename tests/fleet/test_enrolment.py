@@ -44,6 +44,32 @@ def test_another_key_is_refused_by_name_and_changes_nothing() -> None:
     assert (host.host_key, host.slots) == (KEY, 4)
 
 
+@pytest.mark.parametrize(
+    ("pinned", "told"),
+    [
+        (KEY, f"{KEY} root@h1"), (f"{KEY} root@h1", KEY), (f"{KEY} root@old-name", f"{KEY}  root@new-name\n"),
+        (f"@cert-authority {KEY} ours", f"@cert-authority {KEY}"),
+    ],
+)  # fmt: skip
+def test_a_key_with_another_comment_is_the_same_key(pinned: str, told: str) -> None:
+    enrol(pinned)
+    assert enrol(told, slots=6).slots == 6
+
+
+@pytest.mark.parametrize(
+    ("pinned", "told"),
+    [
+        (f"{KEY} root@h1", f"{OTHER} root@h1"), (KEY, "ssh-rsa AAAA1"), (KEY, ""),
+        (KEY, f"@cert-authority {KEY}"), (f"@cert-authority {KEY}", f"@cert-authority {OTHER}"),
+    ],
+)  # fmt: skip
+def test_the_same_comment_makes_no_other_key_the_same(pinned: str, told: str) -> None:
+    enrol(pinned)
+    with pytest.raises(KeyChanged):
+        enrol(told)
+    assert Host.objects.get().host_key == pinned
+
+
 def test_a_retired_host_comes_back_with_a_new_key() -> None:
     enrol()
     Host.objects.update(state=HostState.RETIRED)
