@@ -13,6 +13,7 @@ from fleet.migration.rooms import Room, best_room
 from fleet.wording import count
 
 MOST_ADDED = 20
+NO_GAIN = 2  # so many more hosts that take no more dynos: further ones will not either
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +199,16 @@ def _whole_apps(dynos: Sequence[DynoFact]) -> tuple[str, ...]:
 def _shortfall(
     dynos: Sequence[DynoFact], fresh: Sequence[HostFact], left_over: Sequence[DynoFact], hosts: Sequence[HostFact]
 ) -> Shortfall:
-    """What is missing, and what adding hosts of the usual size would give."""
+    """What is missing, and what adding hosts of the usual size would give, as far as each number of them gains."""
     memory = median_low([host.memory_mb for host in fresh or hosts] or [0])
     slots = median_low([host.slots for host in fresh or hosts] or [0])
     adding: list[tuple[int, int]] = []
     for more in range(1, MOST_ADDED + 1):
         added = [HostFact(-number, f"added {number}", memory, slots) for number in range(1, more + 1)]
         fit = max(len(_place(dynos, [*fresh, *added], packed=packed)[0]) for packed in (False, True))
-        adding.append((more, fit))
-        if fit == len(dynos) or (more > 1 and fit == adding[-2][1]):
+        if not adding or fit > adding[-1][1]:
+            adding.append((more, fit))
+        if fit == len(dynos) or more - adding[-1][0] == NO_GAIN:
             break
     missing = sum(dyno.memory_mb for dyno in left_over)
     return Shortfall(tuple(dyno.name for dyno in left_over), missing, len(left_over), tuple(adding), memory, slots)

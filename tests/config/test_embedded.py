@@ -25,10 +25,11 @@ from config.embedded.postgres import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOLD = """
-import sys, time
+import contextlib, sys
 from pathlib import Path
 from config import embedded
-with embedded.Supervisor(say=lambda _name, _state: None, signals=True) as supervisor:
+ended = contextlib.suppress(KeyboardInterrupt)  # the signal may come as soon as the line is out
+with ended, embedded.Supervisor(say=lambda _name, _state: None, signals=True) as supervisor:
     parts = embedded.start(Path(sys.argv[1]), supervisor=supervisor)
     print(parts.database_url, parts.broker_url, *(child.pid for child in supervisor.children), flush=True)
     supervisor.wait()

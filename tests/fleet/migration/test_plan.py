@@ -49,6 +49,17 @@ def test_a_shortfall_says_how_much_and_what_more_hosts_give() -> None:
     assert plan.as_data()["shortfall"]["count"] == 5
 
 
+def test_more_hosts_that_gain_nothing_are_not_told() -> None:
+    dynos = [dyno(1), dyno(2), dyno(3, memory_mb=999)]
+    plan = plan_moves(dynos=dynos, hosts=[host(1, slots=1)], limits=Limits())
+    assert plan.shortfall is not None
+    assert plan.shortfall.adding == ((1, 2),)
+    assert plan.shortfall.told() == (
+        "There is no room for 2 dynos on fresh hosts: 2 slots and 1063 MB are missing. "
+        "Of hosts with 1 slot and 256 MB, 1 more host would take 2."
+    )
+
+
 def test_apps_at_risk_and_apps_that_stop_first_are_named() -> None:
     dynos = [*(dyno(number) for number in range(1, 5)), dyno(5, WIKI), dyno(6, SOLE)]
     plan = plan_moves(dynos=dynos, hosts=[host(1, slots=9, memory_mb=999)], limits=Limits())

@@ -95,7 +95,8 @@ def test_a_shortfall_says_what_more_hosts_really_give(
     for more, fit in short.adding[:3]:
         added = [HostFact(900 + n, f"added {n}", short.host_memory_mb, short.host_slots) for n in range(more)]
         assert len(plan_moves(dynos=dynos, hosts=[*hosts, *added], limits=limits).moves) == fit
-    assert [fit for _, fit in short.adding] == sorted(fit for _, fit in short.adding)
+    fits = [fit for _, fit in short.adding]
+    assert fits == sorted(set(fits))
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 12))
