@@ -5,9 +5,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from django.db import connection
+from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 
 from config.embedded import Supervisor
@@ -26,12 +27,17 @@ def free_port() -> int:
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """A browser. Its event loop runs in this thread, where the ORM refuses to work unless it is told otherwise."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
+    """A browser. Its event loop runs in this thread, where the ORM refuses to work unless it is told otherwise.
+
+    While it runs, the ORM has connections of its own, which nobody would find again once it has ended.
+    """
+    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="true"), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+        try:
+            yield browser
+        finally:
+            browser.close()
+            connections.close_all()
 
 
 @contextmanager
