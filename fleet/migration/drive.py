@@ -259,6 +259,7 @@ class Drive:
             self.state = await in_thread(renew, self.hold, now=timezone.now())
             if self.state == MigrationState.CANCELLED:
                 self.queue[:] = filter(self._may_begin, self.queue)
+            self._take_back(await in_thread(rows.put_back, self.moves))
             if (states := [move.state for move in self.moves]) != told:
                 told = states
                 await in_thread(announce, self.migration.reference)
@@ -266,6 +267,18 @@ class Drive:
                 looked = asyncio.get_running_loop().time()
                 await self._watch_crashes()
             self._changed.set()
+
+    def _take_back(self, planned: Iterable[Move]) -> None:
+        """Moves that a person has tried again stand in the queue once more, as if they had never been tried."""
+        moves = {move.pk: move for move in self.moves}
+        for row in planned:
+            move = moves[row.pk]
+            move.state, move.message, move.target = row.state, row.message, row.target
+            if (room := self.rooms.get(move.target_id)) is not None:
+                room.take(move.dyno.app_id, memory_of(move.dyno))
+            self.errors.pop(move.pk, None)
+            self.tried.pop(move.pk, None)
+            self.queue.append(move)
 
     async def _watch_crashes(self) -> None:
         crashes, moved = await in_thread(rows.crashes_of_moved, self.migration)

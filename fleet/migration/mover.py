@@ -23,7 +23,7 @@ from fleet.models import Host, Migration, Move
 from fleet.reach import reach_hosts
 from fleet.ssh import NotStarted
 from fleet.states import State
-from fleet.tasks.nudges import nudge_on_commit
+from fleet.tasks.nudges import nudge, nudge_on_commit
 from fleet.wording import count, plural
 
 logger = logging.getLogger(__name__)
@@ -186,6 +186,8 @@ def drive_migration(migration_id: int) -> None:
         Migration.objects.filter(pk=migration_id).update(trouble=str(problem))
     finally:
         give_back(hold, again_at=again_at)
+    if due_migrations(timezone.now()).filter(pk=migration_id).exists():  # somebody asked for more while we had it
+        nudge("fleet.tasks.acting.drive", [migration_id])
 
 
 def _advance(migration: Migration, to: State, before: Sequence[State], **changes: object) -> None:

@@ -1,6 +1,6 @@
 """What the mover writes down, each a short transaction that only the holder of the migration can make."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,14 @@ def fail_move(hold: Hold, move: Move, why: str) -> None:
         Move.objects.filter(pk=move.pk).advance(MoveState.FAILED, finished_at=now, message=message[:2000])
         _tell(hold, f"The move of {move.dyno.name} failed: {message}", now, dyno=move.dyno.name)
     look_at(move)
+
+
+def put_back(moves: Iterable[Move]) -> list[Move]:
+    """Those of these failed moves that a person put back into the queue meanwhile, each with its new target."""
+    failed = [move.pk for move in moves if move.state == MoveState.FAILED]
+    if not failed:
+        return []
+    return list(Move.objects.filter(pk__in=failed, state=MoveState.PLANNED).select_related("target"))
 
 
 def note_wave(hold: Hold, wave: int, crashes: int, done: int) -> None:

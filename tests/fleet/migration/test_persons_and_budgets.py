@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -10,11 +11,13 @@ from django.utils import timezone
 
 from fleet.actor import SYSTEM
 from fleet.lab.fleets import lost_and_doubled, places
-from fleet.lab.simulated import Nature
+from fleet.lab.simulated import IMAGES, Nature, SimulatedMachine
+from fleet.lab.simulated.demo import run_dyno
 from fleet.lifecycle import HostState, MigrationState, MoveState
+from fleet.migration import mover, rows
 from fleet.migration.drive import Drive
 from fleet.migration.facts import Limits
-from fleet.migration.hold import take_hold
+from fleet.migration.hold import Hold, take_hold
 from fleet.migration.mover import (
     NotPossible,
     cancel_migration,
@@ -114,6 +117,57 @@ def test_only_the_failed_are_tried_again_and_not_without_room(make_fleet: Make) 
     Move.objects.filter(pk=failed[0].pk).update(state=MoveState.FAILED)
     with pytest.raises(NotPossible, match="still there to be moved"):
         retry_failed(migration=migration, actor=SYSTEM, now=timezone.now())
+
+
+def occupy(fleet: Fleet, move: Move) -> SimulatedMachine:
+    """The fresh host has a dyno of that name already, so that it refuses the move's, once and for all."""
+    machine: SimulatedMachine = fleet.lab.host(move.target.name).machine
+    run_dyno(machine, "imposter", move.dyno.name, image=IMAGES["original"], at=machine.clock())
+    return machine
+
+
+def test_failed_moves_tried_again_under_way_are_taken_up_by_who_is_driving(make_fleet: Make) -> None:
+    fleet = make_fleet(targets=1, dynos=6, nature=SLOW)
+    fleet.taint()
+    migration = fleet.migrate(replace(UNHURRIED, attempts=1))
+    first = migration.moves.select_related("dyno", "target").order_by("position")[0]
+    machine = occupy(fleet, first)
+    thread, end = in_background(migration), time.monotonic() + 30
+    while not migration.moves.filter(pk=first.pk, state=MoveState.FAILED).exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    machine.placed.end(machine.placed.here[first.dyno.name])
+    assert retry_failed(migration=migration, actor=SYSTEM, now=timezone.now()) == migration
+    thread.join(60)
+    migration.refresh_from_db()
+    assert (migration.state, states(migration)) == (MigrationState.DONE, {MoveState.DONE: 6})
+    assert lost_and_doubled(fleet.lab, names()) == (0, 0)
+    assert_rows_are_true(fleet)
+
+
+def test_what_is_asked_at_the_very_end_is_not_left_to_the_sweeper(
+    make_fleet: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = make_fleet(targets=1, dynos=1, sources=1)
+    fleet.taint()
+    migration = fleet.migrate(replace(UNHURRIED, attempts=1))
+    machine = occupy(fleet, migration.moves.select_related("dyno", "target").get())
+    nudged: list[tuple[str, list[int]]] = []
+    settle = rows.settle
+
+    def settle_late(hold: Hold, **options: float) -> bool:
+        machine.placed.end(machine.placed.here[Dyno.objects.get().name])
+        retry_failed(migration=migration, actor=SYSTEM, now=timezone.now())
+        monkeypatch.setattr(mover, "nudge", lambda task, arguments: nudged.append((task, arguments)))
+        return settle(hold, **options)
+
+    monkeypatch.setattr(rows, "settle", settle_late)
+    drive_migration(migration.pk)
+    assert nudged == [("fleet.tasks.acting.drive", [migration.pk])]
+    monkeypatch.setattr(rows, "settle", settle)
+    drive_migration(migration.pk)
+    assert states(migration) == {MoveState.DONE: 1}
+    assert len(nudged) == 1
 
 
 def test_a_host_tried_before_is_taken_where_every_other_is_sick(make_fleet: Make) -> None:
