@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from fleet.models import Host, Taint
-from tests.incidents.views.story import person
+from tests.incidents.views.story import person, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +29,7 @@ def responder(client: Client) -> Client:
 
 @pytest.fixture
 def administrator() -> Client:
-    client = Client()
-    client.force_login(person("root", "administrator"))
-    return client
+    return signed_in("administrator", name="root")
 
 
 def taint(client: Client, hosts: list[Host], **words: str) -> str:

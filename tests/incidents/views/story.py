@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
 from django.utils import timezone
 
 from fleet.actor import SYSTEM
@@ -33,6 +34,13 @@ def person(name: str, role: str) -> User:
     user = User.objects.create_user(name, password="quiet-night-17")
     user.groups.add(group)
     return user
+
+
+def signed_in(role: str, *, name: str = "") -> Client:
+    """The browser of somebody of that role."""
+    client = Client()
+    client.force_login(person(name or role, role))
+    return client
 
 
 def tell_story(*, hosts: int = 6) -> Story:

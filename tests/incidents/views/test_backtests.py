@@ -8,22 +8,10 @@ from django.utils import timezone
 
 from incidents.backtesting.running import run_backtest
 from incidents.models import Backtest
-from tests.incidents.views.story import Story, person, tell_story
+from tests.incidents.views.story import Story, person, signed_in
 
 pytestmark = pytest.mark.django_db
 DETECTION = "/settings/detection"
-
-
-@pytest.fixture
-def story() -> Story:
-    return tell_story()
-
-
-@pytest.fixture
-def ada() -> Client:
-    client = Client()
-    client.force_login(person("ada", "administrator"))
-    return client
 
 
 def form(story: Story, **typed: str) -> dict[str, str]:
@@ -34,8 +22,7 @@ def form(story: Story, **typed: str) -> dict[str, str]:
 def test_it_is_for_administrators_alone(story: Story, ada: Client) -> None:
     ada.post(DETECTION, form(story))
     number = Backtest.objects.get().pk
-    client = Client()
-    client.force_login(person("robin", "responder"))
+    client = signed_in("responder", name="robin")
     for address in (DETECTION, f"{DETECTION}/backtests/{number}"):
         assert client.get(address).status_code == 403
     assert client.post(DETECTION, form(story)).status_code == 403

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from fleet.models import Host, Taint
 from incidents.models import Gate, Incident, RunbookRun, TimelineEntry
-from tests.incidents.views.story import Story, person, tell_story
+from tests.incidents.views.story import Story, person
 
 pytestmark = pytest.mark.django_db
 HUGE = "9" * 40
@@ -14,18 +14,6 @@ ODD_WORDS = [
     "'; DROP TABLE fleet_host; --", "%00", "%", "_", "\\", "=", "tools=", "=1.9", '{"a":1}',
     "<script>alert(1)</script>", "h" * 5000, "a=b " * 400, "日本語", "%F0%9F%92%A9", "' OR 1=1 --", "tools=%00",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def story() -> Story:
-    return tell_story()
-
-
-@pytest.fixture
-def responder() -> Client:
-    client = Client()
-    client.force_login(person("robin", "responder"))
-    return client
 
 
 @pytest.mark.parametrize("words", ODD_WORDS)

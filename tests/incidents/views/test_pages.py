@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from fleet.models import Host
-from tests.incidents.views.story import Story, person, tell_story
+from tests.incidents.views.story import Story, signed_in, tell_story
 
 pytestmark = pytest.mark.django_db
 PAGES = [
@@ -27,12 +27,6 @@ PAGES = [
 
 def address(page: str, story: Story) -> str:
     return page.format(n=story.incident.pk)
-
-
-def signed_in(role: str) -> Client:
-    client = Client()
-    client.force_login(person(role, role))
-    return client
 
 
 @pytest.mark.parametrize("page", PAGES)

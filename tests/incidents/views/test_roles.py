@@ -12,7 +12,7 @@ from fleet.ingest.tokens import issue_token
 from fleet.models import Host
 from incidents.lifecycle import IncidentState
 from incidents.models import Incident
-from tests.incidents.views.story import Story, person, tell_story
+from tests.incidents.views.story import Story, signed_in
 
 pytestmark = pytest.mark.django_db
 PAGES = ["/", "/incidents", "/incidents/{n}", "/hosts", "/hosts/h0001", "/deploys", "/deploys/d3"]
@@ -27,21 +27,10 @@ FORM = re.compile(r'<form[^>]* method="post"[^>]* action="([^"]+)"')
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0ZJ1q0yq3f0m1mJ0b1k0v9k1k7v0m2m9v3J1q0yq3f"
 
 
-def signed_in(role: str) -> Client:
-    client = Client()
-    client.force_login(person(role, role))
-    return client
-
-
 def offered(client: Client, address: str) -> set[str]:
     """Where the forms of a page's main part post to."""
     main = client.get(address, headers={"HX-Request": "true"}).text
     return set(FORM.findall(main))
-
-
-@pytest.fixture
-def story() -> Story:
-    return tell_story()
 
 
 @pytest.mark.parametrize("page", PAGES)

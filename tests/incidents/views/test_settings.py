@@ -11,7 +11,7 @@ from incidents.notifying.queueing import Occasion, tell_people
 from incidents.notifying.sealing import unseal
 from incidents.notifying.sending import deliver_due
 from tests.incidents.notifying.receiver import SECRET, channel_to
-from tests.incidents.views.story import person, tell_story
+from tests.incidents.views.story import person, signed_in, tell_story
 
 pytestmark = pytest.mark.django_db
 ADDRESS = f"json://127.0.0.1:1/{SECRET}"
@@ -19,19 +19,11 @@ FORM = {"name": "on call", "address": ADDRESS, "verdicts": ["deploy", "host"], "
 PAGES = ["/settings", "/settings/notifications", "/settings/notifications/new", "/settings/policy"]
 
 
-@pytest.fixture
-def ada() -> Client:
-    client = Client()
-    client.force_login(person("ada", "administrator"))
-    return client
-
-
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("role", ["viewer", "responder"])
 def test_others_are_told_that_settings_are_not_theirs(page: str, role: str) -> None:
     assert Client().get(page).headers["Location"].startswith("/sign-in?next=/settings")
-    client = Client()
-    client.force_login(person("vera", role))
+    client = signed_in(role, name="vera")
     for response in (client.get(page), client.post(page, FORM)):
         assert response.status_code in {403, 405}
     assert client.get(page).status_code == 403
@@ -52,8 +44,7 @@ def test_a_page_opens_for_an_administrator_and_is_linked(ada: Client, page: str)
 def test_acts_are_closed_to_others_and_want_the_token(act: str) -> None:
     channel = channel_to(ADDRESS)
     address = f"/settings/notifications/{channel.pk}/{act}"
-    client = Client()
-    client.force_login(person("robin", "responder"))
+    client = signed_in("responder", name="robin")
     assert client.post(address).status_code == 403
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(person("ada", "administrator"))
