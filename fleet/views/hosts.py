@@ -66,7 +66,7 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
 def taint(request: HttpRequest) -> HttpResponse:
     """Taints the chosen hosts; beyond the policy only for an administrator who confirms just that."""
     reason = text_in(request.POST, "reason").strip()
-    chosen = list(Host.objects.filter(pk__in=_numbers(request.POST.getlist("host"))))
+    chosen = list(Host.objects.filter(pk__in=_numbers(request.POST.getlist("host"))).order_by("name"))
     fresh = [host for host in chosen if host.state == HostState.IN_SERVICE]
     if not reason:
         messages.error(request, "Say why: the reason is shown wherever the taint is. Nothing was tainted.")

@@ -48,12 +48,24 @@ async () => {
   return charts.every(drawn);
 }
 """
-FORBIDDEN = """
-const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-const form = Object.assign(document.createElement("form"), { method: "post", action: "/hosts/taint" });
-form.append(Object.assign(document.createElement("input"), { name: "csrfmiddlewaretoken", value: token }));
-document.body.append(form); form.submit();
+TAINTING = """
+(fields) => {
+  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+  const form = Object.assign(document.createElement("form"), { method: "post", action: "/hosts/taint" });
+  for (const [name, value] of [["csrfmiddlewaretoken", token], ...fields])
+    form.append(Object.assign(document.createElement("input"), { name, value }));
+  document.body.append(form);
+  form.submit();
+}
 """
+HALF = [["host", str(number)] for number in range(1, 41)]
+POSTS: dict[str, tuple[list[list[str]], str]] = {  # what is sent, and the heading of the page after it
+    "POST": ([], "Not for your role"),
+    "POST too much": (HALF * 30, "Not understood"),
+    "POST old form": ([["csrfmiddlewaretoken", "of-yesterday"]], "Send it again"),
+    "POST beyond": ([*HALF, ["reason", "a bad batch of disks"]], "Taint 40 hosts, beyond the policy?"),
+}
+BROKEN = Path(__file__).parents[2] / "templates" / "500.html"
 Shot = tuple[str, str, str]  # name of the picture, who looks, address
 EMPTY: list[Shot] = [
     ("sign-in", "", "/sign-in"), ("now-no-hosts", "robin", "/"),
@@ -71,6 +83,8 @@ TROUBLE: list[Shot] = [
     ("deploys", "robin", "/deploys"), ("deploy-bad", "robin", "/deploys/d3"), ("deploy-good", "robin", "/deploys/d1"),
     ("incident-one-kind", "robin", "/incidents/1?kind=hosts"), ("hosts-viewer", "vera", "/hosts"),
     ("not-found", "robin", "/incidents/4711"), ("not-allowed", "vera", "POST"),
+    ("not-understood", "robin", "POST too much"), ("not-fresh", "robin", "POST old form"),
+    ("not-working", "robin", "BROKEN"), ("hosts-taint-beyond", "ada", "POST beyond"),
 ]  # fmt: skip
 SET: list[Shot] = [
     ("settings", "ada", "/settings"), ("settings-notifications", "ada", "/settings/notifications"),
@@ -78,6 +92,7 @@ SET: list[Shot] = [
     ("settings-channel-new", "ada", "/settings/notifications/new"), ("not-settings", "vera", "/settings"),
     ("settings-policy", "ada", "/settings/policy"), ("settings-detection", "ada", "/settings/detection"),
     ("settings-backtest", "ada", "/settings/detection/backtests/1"),
+    ("settings-backtest-running", "ada", "/settings/detection/backtests/2"),
 ]  # fmt: skip
 TAKEN: list[Shot] = [
     ("incident-plan", "robin", "/incidents/1"), ("deploys-gate-closed", "robin", "/deploys"),
@@ -142,12 +157,17 @@ class Looker:
             self._look_once("-".join((self.shot, *variant)))
 
     def _open(self, path: str) -> None:
-        if path != "POST":
-            self.page.goto(f"{self.address}{path}")
+        if path in POSTS:
+            fields, heading = POSTS[path]
+            self.page.goto(f"{self.address}/hosts")
+            self.page.evaluate(TAINTING, fields)
+            expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
             return
-        self.page.goto(f"{self.address}/hosts")
-        self.page.evaluate(FORBIDDEN)
-        expect(self.page.get_by_role("heading", level=1)).to_have_text("Not for your role")
+        if path == "BROKEN":  # as it is sent when all else fails: a file, with nothing filled in
+            shown = {"status": 500, "content_type": "text/html", "body": BROKEN.read_text()}
+            self.page.route("**/BROKEN", lambda route: route.fulfill(**shown))
+            path = "/BROKEN"
+        self.page.goto(f"{self.address}{path}")
 
     def _show_at(self, variant: Variant) -> None:
         """Pictures show the whole height, so that what sticks to an edge of the screen stands at the picture's edge."""

@@ -140,10 +140,10 @@ def settings() -> None:
     rows = [{"would": more, "was": None, "difference": "would have been paged, and was not", "notice": False}]
     rows += [{"would": side, "was": earlier, "difference": "4 minutes later", "notice": False}]
     result = {"summary": ["1 page more"], "would": 2, "was": 1, "rows": rows, "left_out": 0}
-    Backtest.objects.create(
-        state="done", result=result, changes={"page_score": 12}, since_at=now - timedelta(hours=3), until_at=now,
-        requested_at=now, requested_by="ada",
-    )  # fmt: skip
+    asked = {"changes": {"page_score": 12}, "since_at": now - timedelta(hours=3), "until_at": now}
+    asked |= {"requested_at": now, "requested_by": "ada"}
+    Backtest.objects.create(state="done", result=result, **asked)
+    Backtest.objects.create(state="running", progress=0.42, **asked)
 
 
 def take() -> RunbookRun:

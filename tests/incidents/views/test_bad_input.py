@@ -183,3 +183,17 @@ def test_nothing_is_done_by_a_link(story: Story, responder: Client, address: str
     assert responder.get(address).status_code in {404, 405}
     assert not Taint.objects.exists()
     assert not Gate.objects.exists()
+
+
+def test_what_breaks_on_our_side_says_so_and_nothing_of_the_inside(
+    responder: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr("incidents.views.incident.listed", breaks)
+    responder.raise_request_exception = False
+    response = responder.get("/incidents")
+    assert response.status_code == 500
+    assert "Something broke on our side" in response.text
+    assert "the inside" not in response.text
