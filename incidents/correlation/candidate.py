@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from incidents.correlation.events import Floats, Ints, Mask, sums
+from incidents.correlation.facts import ALL_KINDS
 from incidents.correlation.scan import Fit, Strip3, likelihoods
-from incidents.correlation.slices import one_slice
-from incidents.correlation.tables import tabulate
+from incidents.correlation.tables import count_strip
 from incidents.correlation.view import FAR, View
 
 COARSE_RATIOS = np.geomspace(0.05, 1e5, 60)
@@ -89,10 +89,9 @@ class Candidate:
         """The counts behind the fit, perhaps in another view, with other exposures or another look-back."""
         view = self.view if view is None else view
         exposed = self.exposed if exposed is None else exposed
-        group = self.fit.group
-        table = tabulate(view, exposed, one_slice(self.member), delays=(self.fit.delay,), groups=(group,))
-        window = slice(max(0, view.length - (look_back or self.fit.look_back)), None)
-        return Strip(table.inside[0, group, 0, window], table.share[0, 0, 0, window], table.total[group, window])
+        fit, look_back = self.fit, look_back or self.fit.look_back
+        counts = count_strip(view, exposed, self.member, group=fit.group, delay=fit.delay, look_back=look_back)
+        return Strip(*counts)
 
     def llr_in(self, view: View) -> float:
         """The LLR in another view, at the ratio of the fit."""
@@ -100,17 +99,28 @@ class Candidate:
 
     def crashes_inside(self) -> Mask:
         """The events of the view that count as inside."""
-        host = self.view.events.host
-        age = self.view.events.bin - self.exposed[host]
-        recent = self.view.time >= self.view.length - self.fit.look_back
-        inside: Mask = recent & self.member[host] & (age >= self.fit.delay) & self.view.of_group(self.fit.group)
+        inside = np.zeros(len(self.view.time), dtype=bool)
+        inside[self.places_inside] = True
         return inside
 
+    @cached_property
+    def places_inside(self) -> Ints:
+        """The places of the events of the view that count as inside."""
+        start = self.view.place_of(self.fit.look_back)
+        events, since = self.view.events.since(start), np.where(self.member, self.exposed + self.fit.delay, FAR)
+        inside = events.bin >= since[events.host]
+        if self.fit.group != ALL_KINDS:
+            inside &= events.kind == self.fit.group
+        return np.flatnonzero(inside) + start
+
     def weight_by_host(self) -> Floats:
-        """Weighted crashes inside, per host."""
-        inside = self.crashes_inside()
-        weights = self.view.events.weight[inside]
-        return sums(self.view.events.host[inside], weights, len(self.member))
+        """Weighted crashes inside, per host. Not to be written to."""
+        return self._weight_by_host
+
+    @cached_property
+    def _weight_by_host(self) -> Floats:
+        events, inside = self.view.events, self.places_inside
+        return sums(events.host[inside], events.weight[inside], len(self.member))
 
     def due_by_host(self) -> Floats:
         """What each host would have shown in its exposed bins at the rate of the controls."""
@@ -118,6 +128,17 @@ class Candidate:
         bins = np.where(self.member, np.clip(self.view.end_bin - since, 0, None), 0)
         due: Floats = self.view.expected[self.fit.group] * bins * self.control_level
         return due
+
+    @cached_property
+    def lag_bins(self) -> float | None:
+        """Median time from a host's exposure to its first crash inside; None where it was exposed ever since."""
+        host, bins = self.view.events.host[self.places_inside], self.view.events.bin[self.places_inside]
+        if not len(bins) or bool((self.exposed[host] < 0).any()):
+            return None
+        first = np.full(len(self.member), FAR)
+        np.minimum.at(first, host, bins)
+        hit = np.flatnonzero(self.hit & (first < FAR))
+        return float(np.median(first[hit] - self.exposed[hit])) if len(hit) else None
 
     @cached_property
     def own_strip(self) -> Strip:

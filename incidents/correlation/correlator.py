@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from operator import attrgetter
 
+from incidents.correlation.admitting import admit
 from incidents.correlation.baseline import Baseline
 from incidents.correlation.belief import probabilities
 from incidents.correlation.blame_deploys import blame_deploy, keep_deploys
@@ -11,7 +11,7 @@ from incidents.correlation.blame_rivals import blame_rivals
 from incidents.correlation.events import EventStore
 from incidents.correlation.explain import Explanation, examine_deploy, weigh_deploys, weigh_groups
 from incidents.correlation.exposure import Exposure
-from incidents.correlation.facts import HARD, Crash, Deploy, Evidence, HostDeploy
+from incidents.correlation.facts import Crash, Deploy, Evidence, HostDeploy
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.ledger import Ledger
 from incidents.correlation.novelty import Novelty
@@ -23,7 +23,6 @@ from incidents.correlation.wording import suspect
 from incidents.correlation.workbench import Workbench
 
 FORGET_EVERY_BINS = 30
-_own_time = attrgetter("at")
 
 
 class Correlator:
@@ -137,26 +136,20 @@ class Correlator:
             self._arrived = [crash for crash in self._arrived if crash.received_at > now]
         else:
             self._arrived = []
-        fleet, seconds = self._fleet, self.settings.bin_seconds
-        weigh, add = self._novelty.weigh_moment, self._store.add
-        for crash in sorted(known, key=_own_time):
-            host, app, kind = fleet.hosts.known(crash.host), fleet.apps.number(crash.app), crash.kind_class
-            if host is None:
-                host = fleet.see_host(crash.host)
-            bin_number = int(min(crash.at, crash.received_at) // seconds)
-            weight = weigh(host, 2 * app + (kind == HARD), bin_number)
-            if weight > 0:
-                self._baseline.starts_at(bin_number)
-                add((bin_number, host, app, fleet.stack_number(app, crash.stack, host), kind), weight)
+        first_bin = admit(
+            known, fleet=self._fleet, novelty=self._novelty, store=self._store, bin_seconds=self.settings.bin_seconds
+        )
+        if first_bin is not None:
+            self._baseline.starts_at(first_bin)
 
     def _forget(self, now: float, end_bin: int) -> None:
         """Drops what no window can see any more."""
+        seconds = self.settings.bin_seconds
+        self._novelty.forget_before(now - 3 * self.settings.novelty_bins * seconds)
         if end_bin - self._forgotten_at < FORGET_EVERY_BINS:
             return
         self._forgotten_at = end_bin
-        seconds = self.settings.bin_seconds
         oldest = now - self.settings.keep_bins * seconds
-        self._novelty.forget_before(now - 2 * self.settings.novelty_bins * seconds)
         self._store.forget_before(end_bin - self.settings.keep_bins)
         self._evidence = [item for item in self._evidence if item.at >= oldest]
         for name in [name for name, e in self._exposures.items() if e.over(oldest)]:

@@ -1,5 +1,6 @@
 """The novel crashes of the last hours, as growing arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,27 +59,36 @@ class EventStore:
         self._latest = np.zeros(1024, dtype=np.int64)  # the newest bin of all rows so far
         self._weights = np.zeros(1024)
         self._size = 0
-        self._rows: list[Row] = []
-        self._row_weights: list[float] = []
         self.dropped = 0
 
     def __len__(self) -> int:
-        return self._size + len(self._rows)
+        return self._size
 
     def add(self, row: Row, weight: float) -> None:
         """Adds one event: (bin, host, app, stack, kind class)."""
-        self._rows.append(row)
-        self._row_weights.append(weight)
+        self.extend([[number] for number in row], [weight])
+
+    def extend(self, columns: Sequence[Sequence[int]], weights: Sequence[float]) -> None:
+        """Adds events by columns: bins, hosts, apps, stacks, kind classes."""
+        end = self._size + len(weights)
+        while end > len(self._weights):
+            self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)], axis=1)
+            self._latest = np.concatenate([self._latest, np.zeros_like(self._latest)])
+            self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+        self._numbers[:, self._size : end] = columns
+        self._weights[self._size : end] = weights
+        before = self._latest[self._size - 1] if self._size else np.iinfo(np.int64).min
+        newest = np.maximum.accumulate(self._numbers[0, self._size : end])
+        self._latest[self._size : end] = np.maximum(newest, before)
+        self._size = end
 
     def all(self) -> Events:
         """Everything that is kept."""
-        self._write()
         numbers = self._numbers[:, : self._size]
         return Events(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], self._weights[: self._size])
 
     def place_of(self, first_bin: int) -> int:
         """A place before which there are only events of earlier bins."""
-        self._write()
         return int(np.searchsorted(self._latest[: self._size], first_bin))
 
     def between(self, first_bin: int, end_bin: int) -> Events:
@@ -95,19 +105,3 @@ class EventStore:
         self._weights[:rest] = self._weights[place : self._size].copy()
         self._size = rest
         self.dropped += place
-
-    def _write(self) -> None:
-        """Moves what was added into the arrays."""
-        if not self._rows:
-            return
-        new, end = len(self._rows), self._size + len(self._rows)
-        while end > len(self._weights):
-            self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)], axis=1)
-            self._latest = np.concatenate([self._latest, np.zeros_like(self._latest)])
-            self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
-        self._numbers[:, self._size : end] = np.array(self._rows, dtype=np.int64).reshape(new, COLUMNS).T
-        self._weights[self._size : end] = self._row_weights
-        before = self._latest[self._size - 1] if self._size else np.iinfo(np.int64).min
-        newest = np.maximum.accumulate(self._numbers[0, self._size : end])
-        self._latest[self._size : end] = np.maximum(newest, before)
-        self._size, self._rows, self._row_weights = end, [], []

@@ -1,5 +1,7 @@
 """Which hosts a deploy touched, and since when."""
 
+from collections.abc import Set as AbstractSet
+
 import numpy as np
 
 from incidents.correlation.events import Ints
@@ -13,6 +15,7 @@ class Exposure:
     def __init__(self, deploy: Deploy) -> None:
         self.deploy = deploy
         self.outcomes: dict[int, str] = {}
+        self._hosts_with: dict[str, set[int]] = {}
         self._at = np.full(0, np.inf)
         self._bins: Ints = np.zeros(0, dtype=np.int64)
         self._changed, self._until = True, -np.inf
@@ -20,7 +23,10 @@ class Exposure:
 
     def touch(self, host: int, host_deploy: HostDeploy) -> None:
         """Takes in what happened on one host; the first touch counts."""
-        if self.outcomes.get(host) != "overwrote":
+        before = self.outcomes.get(host)
+        if before != "overwrote":
+            self._hosts_with.get(before or "", set()).discard(host)
+            self._hosts_with.setdefault(host_deploy.outcome, set()).add(host)
             self.outcomes[host] = host_deploy.outcome
         if host_deploy.outcome in EXPOSING:
             at = host_deploy.at if host_deploy.started_at is None else min(host_deploy.started_at, host_deploy.at)
@@ -49,9 +55,9 @@ class Exposure:
         last_at = self.last_at(np.finfo(float).max)
         return max(self.deploy.at, self.deploy.at if last_at is None else last_at) < oldest_at
 
-    def hosts_with(self, outcome: str) -> set[int]:
-        """The hosts with this outcome."""
-        return {host for host, seen in self.outcomes.items() if seen == outcome}
+    def hosts_with(self, outcome: str) -> AbstractSet[int]:
+        """The hosts with this outcome. Not to be kept."""
+        return self._hosts_with.get(outcome, set())
 
     def _grow(self, hosts: int) -> None:
         if len(self._at) < hosts:

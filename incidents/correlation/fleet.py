@@ -1,6 +1,6 @@
 """Names turned into numbers: hosts, their attributes, apps, stacks and dynos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,11 @@ class Names:
             self.names.append(name)
         return found
 
+    def numbers(self, names: Sequence[str]) -> list[int]:
+        """The numbers of names, new or known."""
+        found = zip(names, map(self._numbers.get, names), strict=True)
+        return [self.number(name) if number is None else number for name, number in found]
+
     def known(self, name: str) -> int | None:
         """The number of a name, or None."""
         return self._numbers.get(name)
@@ -48,6 +53,7 @@ class Fleet:
         self._attributes: dict[int, dict[str, str]] = {}
         self._dynos: dict[tuple[int, int], tuple[int, int]] = {}
         self._stack_of_app: dict[int, int] = {}
+        self._of_many_stacks: set[int] = set()  # apps that run, or ran, on more than one
         self._by_attribute: tuple[Attribute, ...] | None = None
         self._table = np.zeros((0, 1))  # dynos by host and stack; the first column is: no stack known
 
@@ -62,7 +68,9 @@ class Fleet:
         """How many dynos of an app run on a host."""
         host_number, app_number = self.hosts.number(host), self.apps.number(app)
         stack_number = -1 if stack is None else self.stacks.number(stack)
-        self._stack_of_app[app_number] = stack_number
+        if self._stack_of_app.setdefault(app_number, stack_number) != stack_number:
+            self._of_many_stacks.add(app_number)
+            self._stack_of_app[app_number] = stack_number
         before = self._dynos.get((host_number, app_number))
         if before != (stack_number, count):
             self._dynos[host_number, app_number] = (stack_number, count)
@@ -78,11 +86,16 @@ class Fleet:
             self.set_host(name, {})
         return number
 
+    def see_hosts(self, names: Sequence[str]) -> list[int]:
+        """The numbers of hosts of which some may be new."""
+        known = self.hosts.known
+        return [self.see_host(name) if (number := known(name)) is None else number for name in names]
+
     def stack_number(self, app: int, stack: str | None, host: int) -> int:
         """The stack of a crash: what it says, else what the inventory says, else -1."""
         if stack is not None:
             return self.stacks.number(stack)
-        known = self._dynos.get((host, app))
+        known = self._dynos.get((host, app)) if app in self._of_many_stacks else None
         return known[0] if known else self._stack_of_app.get(app, -1)
 
     def attributes_of(self, host: int) -> Mapping[str, str]:

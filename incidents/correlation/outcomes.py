@@ -17,6 +17,8 @@ def told_cohort(outcomes: Mapping[int, str], fleet: Fleet) -> dict[str, str]:
     nothing left for it to tell apart. Overwriting an image in use is damage by itself, so it counts alone where it
     was reported.
     """
+    if not {"overwrote", "skipped"} & set(outcomes.values()):
+        return {}  # then nobody was spared
     overwrote = {host for host, outcome in outcomes.items() if outcome == "overwrote"}
     damaged = overwrote or {host for host, outcome in outcomes.items() if outcome != "skipped"}
     return telling_attribute(_mask(damaged, fleet), _mask(outcomes.keys() - damaged, fleet), fleet)

@@ -129,9 +129,12 @@ class Scene:
         use = (events.bin >= first) & (events.bin < self.end_bin)
         if stack:
             use &= (events.stack == self._stack_number(stack)) | (events.stack == -1)
-        use &= ~self._is_restart(events)
-        use &= (events.bin < gone[0][events.host]) | (events.bin >= gone[1][events.host])
-        events = events.where(use)
+        if self.ledger.noisy:
+            use &= ~self._is_restart(events)
+        if (gone[0] < FAR).any():
+            use &= (events.bin < gone[0][events.host]) | (events.bin >= gone[1][events.host])
+        place = np.flatnonzero(use)
+        events = events.where(place[np.argsort(events.bin[place], kind="stable")])
         time, dispersion = events.bin - first, self.baseline.dispersion
         return View(self.end_bin, length, time, events, self._expected(stack), *gone, dispersion)
 

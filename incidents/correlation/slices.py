@@ -28,11 +28,6 @@ class Slices:
         return mask
 
 
-def one_slice(member: Mask) -> Slices:
-    """These hosts and nothing else."""
-    return Slices(np.where(member, 0, -1)[None, :], ((),), np.zeros(1))
-
-
 def all_slices(fleet: Fleet, settings: Settings, *, within: Mask | None = None, apart_from: Slice = ()) -> Slices:
     """The whole fleet (number 0) and every value of every attribute; perhaps only within some hosts."""
     hosts = np.ones(len(fleet.hosts), dtype=bool) if within is None else within

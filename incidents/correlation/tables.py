@@ -1,13 +1,13 @@
 """The tables of a scan counted from nothing: for one candidate at a time, and to check the tallies by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from incidents.correlation.events import Floats, Ints, sums
-from incidents.correlation.facts import KIND_CLASSES
+from incidents.correlation.events import Floats, Ints, Mask, sums
+from incidents.correlation.facts import ALL_KINDS, KIND_CLASSES
 from incidents.correlation.slices import Slices
-from incidents.correlation.view import View
+from incidents.correlation.view import FAR, View
 
 ALL_GROUPS = (0, 1, 2)
 
@@ -25,12 +25,67 @@ def tabulate(
     view: View, exposed: Ints, slices: Slices, *, delays: tuple[int, ...], groups: tuple[int, ...] = ALL_GROUPS
 ) -> Table:
     """Sorts the crashes of the window and the expected rates (of some groups) by slice, kind, age and bin."""
+    view = _counted(view)
     inside = _tabulate_crashes(view, exposed, slices, delays)
     share = np.stack([_tabulate_share(view, exposed, slices, delays, group) for group in groups], axis=1)
     kinds = sums(view.events.kind * view.length + view.time, view.events.weight, KIND_CLASSES * view.length)
     total = kinds.reshape(KIND_CLASSES, view.length)
     total = np.concatenate([total.sum(axis=0, keepdims=True), total[1:]])
     return Table(inside, share, total)
+
+
+def _counted(view: View) -> View:
+    out = view.left_out(view.events.host, view.events.bin)
+    if not len(out):
+        return view
+    keep = np.ones(len(view.time), dtype=bool)
+    keep[out] = False
+    return replace(view, time=view.time[keep], events=view.events.where(keep))
+
+
+def count_strip(
+    view: View, exposed: Ints, member: Mask, *, group: int, delay: int, look_back: int
+) -> tuple[Floats, Floats, Floats]:
+    """The same of some hosts as a whole, for one kind, delay and look-back: inside, share and total by bin."""
+    length = min(look_back, view.length)
+    events, first_bin = view.events.since(view.place_of(length)), view.end_bin - length
+    if group != ALL_KINDS:
+        events = events.where(events.kind == group)
+    host, bins, weight = events.host, events.bin, events.weight
+    out = view.left_out(host, bins)
+    if len(out):
+        weight = weight.copy()
+        weight[out] = 0.0
+    since = np.where(member, exposed + delay, FAR)
+    cells = sums(bins - first_bin + length * (bins >= since[host]), weight, 2 * length)
+    inside = cells[length:]
+    return inside, _share_of(view, since - first_bin, view.expected[group], length), cells[:length] + inside
+
+
+def _share_of(view: View, since: Ints, rate: Floats, length: int) -> Floats:
+    """Expected share by bin of the hosts that are exposed since these bins of the strip."""
+    hosts = np.flatnonzero(since < length)
+    since = np.maximum(since[hosts], 0)
+    level = sums(since, rate[hosts], length).cumsum()
+    first_bin = view.end_bin - length
+    gone = (view.gone_from < view.end_bin) & (view.gone_to > first_bin)
+    if not gone.any():
+        whole: Floats = level / max(float(rate.sum()), 1e-12)
+        return whole
+    gone_from = np.clip(view.gone_from - first_bin, 0, length)
+    gone_to = np.clip(view.gone_to - first_bin, 0, length)
+    lost = _span(gone_from[gone], gone_to[gone], rate[gone], length)
+    begun = np.maximum(since, gone_from[hosts])
+    apart = gone[hosts] & (begun < gone_to[hosts])
+    missing = _span(begun[apart], gone_to[hosts][apart], rate[hosts][apart], length)
+    share: Floats = np.clip((level - missing) / np.maximum(rate.sum() - lost, 1e-12), 0.0, 1.0)
+    return share
+
+
+def _span(first: Ints, end: Ints, rate: Floats, length: int) -> Floats:
+    """Sum of rates over [first, end) by bin."""
+    spans: Floats = (sums(first, rate, length + 1) - sums(end, rate, length + 1)).cumsum()[:-1]
+    return spans
 
 
 def _tabulate_crashes(view: View, exposed: Ints, slices: Slices, delays: tuple[int, ...]) -> Floats:

@@ -14,7 +14,9 @@ FAR = 1 << 40  # a bin that never comes
 class View:
     """A window of `length` bins ending at `end_bin` (not included); times of events are counted from its start.
 
-    `expected[group]` is the rate of each host; host-bins from gone_from to gone_to (absolute) are left out.
+    Its events are in the order of their bins. `expected[group]` is the rate of each host; host-bins from gone_from to
+    gone_to (absolute) are left out. What counts the events of a view made by `without` has to pass over those that are
+    `left_out`.
     """
 
     end_bin: int
@@ -31,6 +33,10 @@ class View:
         """The first bin of the window."""
         return self.end_bin - self.length
 
+    def place_of(self, look_back: int) -> int:
+        """The place of the first event of the last `look_back` bins."""
+        return int(np.searchsorted(self.events.bin, self.end_bin - look_back))
+
     def of_group(self, group: int) -> Mask:
         """The events of one kind group."""
         return self.events.kind == group if group != ALL_KINDS else np.ones(len(self.time), dtype=bool)
@@ -38,7 +44,7 @@ class View:
     def without(self, *, first: Ints, end: Ints) -> "View":
         """The same window with further host-bins taken out (hull with those already out)."""
         gone_from, gone_to = hull((self.gone_from, self.gone_to), (first, end))
-        return self._with_gone(gone_from, gone_to)
+        return replace(self, gone_from=gone_from, gone_to=gone_to)
 
     def only_hosts(self, hosts: Mask) -> "View":
         """The same window with all other hosts taken out."""
@@ -47,13 +53,15 @@ class View:
 
     def without_times(self, times: Ints) -> "View":
         """The same window as if nothing had crashed in these bins."""
-        keep = ~np.isin(self.time, times)
-        return replace(self, time=self.time[keep], events=self.events.where(keep))
+        weight = np.where(np.isin(self.time, times), 0.0, self.events.weight)
+        return replace(self, events=replace(self.events, weight=weight))
 
-    def _with_gone(self, gone_from: Ints, gone_to: Ints) -> "View":
-        host, bins = self.events.host, self.events.bin
-        keep = (bins < gone_from[host]) | (bins >= gone_to[host])
-        return replace(self, time=self.time[keep], events=self.events.where(keep), gone_from=gone_from, gone_to=gone_to)
+    def left_out(self, host: Ints, bins: Ints) -> Ints:
+        """The places of those of these host-bins that are left out."""
+        if not (self.gone_from < FAR).any():
+            return np.zeros(0, dtype=np.int64)
+        some = np.flatnonzero(bins >= self.gone_from[host])
+        return some[bins[some] < self.gone_to[host[some]]]
 
 
 def hull(one: tuple[Ints, Ints], other: tuple[Ints, Ints]) -> tuple[Ints, Ints]:

@@ -1,5 +1,7 @@
 """Turns candidates into verdicts and suspects, with the words for and against."""
 
+from itertools import compress
+
 import numpy as np
 
 from incidents.correlation.candidate import Candidate
@@ -22,16 +24,8 @@ def numbers(candidate: Candidate) -> tuple[float, tuple[float, float]]:
 
 
 def lag_seconds(scene: Scene, candidate: Candidate) -> float | None:
-    """Median time from a host's exposure to its first crash inside."""
-    events = candidate.view.events.where(candidate.crashes_inside())
-    if not len(events.bin) or bool((candidate.exposed[events.host] < 0).any()):
-        return None
-    first = np.full(len(candidate.member), FAR)
-    np.minimum.at(first, events.host, events.bin)
-    hit = np.flatnonzero(candidate.hit & (first < FAR))
-    if not len(hit):
-        return None
-    return float(np.median(first[hit] - candidate.exposed[hit])) * scene.settings.bin_seconds
+    """How long after its exposure a host crashed, in the median."""
+    return None if candidate.lag_bins is None else candidate.lag_bins * scene.settings.bin_seconds
 
 
 def suspect(scene: Scene, explanation: Explanation, probability: float) -> Suspect:
@@ -143,4 +137,4 @@ def app_verdict(scene: Scene, loop: AppLoop) -> Verdict:
 
 def names(scene: Scene, hosts: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[str, ...]:
     """The names of hosts, sorted."""
-    return tuple(sorted(scene.fleet.hosts.names[host] for host in np.flatnonzero(hosts)))
+    return tuple(sorted(compress(scene.fleet.hosts.names, hosts.tolist())))

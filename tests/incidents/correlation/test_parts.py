@@ -10,6 +10,7 @@ from incidents.correlation.correlator import Correlator
 from incidents.correlation.events import EventStore
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.facts import HARD, OOM, OTHER, Crash, Deploy, HostDeploy
+from incidents.correlation.fleet import Fleet
 from incidents.correlation.novelty import Novelty
 from incidents.correlation.rivals import tail
 from incidents.correlation.settings import Settings
@@ -41,6 +42,42 @@ def test_a_crash_that_comes_late_is_news_where_its_time_had_none() -> None:
     assert novelty.weigh(host=1, app=1, at=3600) == 1 / 2
     assert [novelty.weigh(host=1, app=1, at=3600 + 60 * n) for n in range(1, 30)] == [0] * 29
     assert novelty.weigh(host=1, app=1, at=9000) > 0
+
+
+def test_what_can_no_longer_matter_is_forgotten_and_the_rest_is_not() -> None:
+    novelty = Novelty(1800, moment_seconds=60, most_a_moment=9)
+    for app in range(100):
+        novelty.weigh(host=1, app=app, at=60 * app)
+    for _ in range(100):
+        novelty.forget_before(60 * 79)
+    kept = len(novelty._last), len(novelty._moments), len(novelty._hosts_of_app)
+    assert kept == (20, 20, 20)
+    assert [novelty.weigh(host=1, app=app, at=60 * 100) for app in (79, 80)] == [1, 0]
+    novelty.forget_before(1e9)
+    assert (novelty._last, novelty._moments, novelty._late) == ({}, {}, {})
+
+
+def test_the_same_app_on_a_host_is_news_again_after_a_forgotten_hour_of_others() -> None:
+    novelty = Novelty(1800, moment_seconds=60, most_a_moment=9)
+    hosts, apps = [0, 0, 1, 1, 2, 2], [5, 6, 5, 6, 5, 6]
+    for at in range(0, 7200, 60):
+        novelty.forget_before(at - 3600)
+        weights = [weight for _, weight in novelty.news(hosts, apps, [at // 60] * 6)]
+        assert len(weights) == (6 if at % 1800 == 0 else 0)
+    assert len(novelty._last) == 6
+
+
+def test_an_app_of_several_stacks_crashes_on_the_stack_of_its_host() -> None:
+    fleet = Fleet()
+    for host, stack in (("h0", "s0"), ("h1", "s1"), ("h2", None)):
+        fleet.set_dynos(host, "moves", stack, 1)
+        fleet.set_dynos(host, "stays", "s1", 1)
+    moves, stays = fleet.apps.numbers(["moves", "stays"])
+    assert fleet.see_hosts(["h0", "h1", "h2", "h3"]) == [0, 1, 2, 3]
+    assert [fleet.stack_number(moves, None, host) for host in range(4)] == [0, 1, -1, -1]
+    assert [fleet.stack_number(stays, None, host) for host in range(4)] == [1, 1, 1, 1]
+    assert fleet.stack_number(stays, "s0", 0) == 0
+    assert fleet.stack_number(fleet.apps.number("new"), None, 0) == -1
 
 
 def test_a_moment_in_which_a_whole_host_dies_counts_as_three() -> None:
