@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -26,6 +26,8 @@ CRASHES_A_READ = 1000
 HOSTS_AT_ONCE = 64
 LIMITS = Limits(connect_seconds=4.0, login_seconds=6.0)
 SOURCE = "dynohost"
+MOST_MB = 1 << 31  # of memory, or slots: what the columns hold
+ON_HOSTS = {DynoState.STARTING.value, DynoState.RUNNING.value, DynoState.CRASHED.value}
 NOT_RUNNING = (DynoState.LOST, DynoState.STOPPED, DynoState.STRANDED)
 
 
@@ -100,11 +102,15 @@ async def read_host(pool: Pool, host: Host) -> Reading:
 def keep_readings(readings: list[Reading], *, now: datetime) -> None:
     """Writes readings down, each in a transaction of its own with its cursor: nothing lost, nothing twice."""
     for reading in readings:
+        if not reading.trouble:
+            try:
+                with transaction.atomic():
+                    _keep(reading, now)
+            except (DataError, UnicodeEncodeError) as problem:  # one host's lies hold up nobody else
+                why = str(problem).partition("\n")[0]
+                reading.trouble = f"{reading.host.name}: its answers cannot be kept: {why[:300]}"
         if reading.trouble:
             Host.objects.filter(pk=reading.host.pk).update(trouble=reading.trouble)
-        else:
-            with transaction.atomic():
-                _keep(reading, now)
 
 
 def _keep(reading: Reading, now: datetime) -> None:
@@ -150,7 +156,7 @@ def _keep_facts(reading: Reading) -> None:
     changes: dict[str, Any] = {"attributes": attributes} if attributes and attributes != host.attributes else {}
     for name in ("memory_mb", "slots"):
         value = facts.get(name)
-        if type(value) is int and 0 < value < 1 << 31 and value != getattr(host, name):
+        if type(value) is int and 0 < value < MOST_MB and value != getattr(host, name):
             changes[name] = value
     if changes:
         Host.objects.filter(pk=host.pk).update(**changes)
@@ -210,7 +216,8 @@ def _is_dyno(dyno: Any) -> bool:
         return False
     words = [dyno.get(name) for name in ("dyno", "app", "stack", "image")]
     texts = all(isinstance(word, str) and 0 < len(word) <= 100 and "\0" not in word for word in words)
-    return texts and type(dyno.get("memory_mb")) is int and dyno.get("state") in {"starting", "running", "crashed"}
+    memory_mb = dyno.get("memory_mb")
+    return texts and type(memory_mb) is int and 0 <= memory_mb < MOST_MB and dyno.get("state") in ON_HOSTS
 
 
 def _list(answer: Mapping[str, Any], name: str) -> list[Any] | None:

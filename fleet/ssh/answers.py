@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from fleet.ssh.evidence import clean
 from fleet.ssh.limits import Limits
 
 STILL_RUNNING = "still_running"
+UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,29 @@ class Request:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """The JSON object on `line`, or None when it is anything else."""
+    """The JSON object on `line`, or None when it is anything else; what no database keeps is replaced in it."""
     try:
-        answer = json.loads(line)
+        text = line.decode()
+        answer = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        if "\\u" in text:  # only an escape can bring in what UTF-8 itself cannot say
+            answer = _fit(answer)
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _finite(number: str) -> float | None:
+    """The number, None where it is none or beyond all measure."""
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+def _fit(value: Any) -> Any:
+    if isinstance(value, str):
+        return UNFIT.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_fit(item) for item in value]
+    return {_fit(key): _fit(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def judge(request: Request, answer: dict[str, Any], *, host: str, seconds: float) -> Answer:

@@ -60,8 +60,11 @@ def test_a_host_that_is_gone_or_shows_another_key_is_said_and_holds_up_nobody(en
 def test_a_lying_host_is_trouble_not_a_stack_trace(enrolled_lab: Make) -> None:
     _, lab, _ = enrolled_lab()
     lab.host("old-1").machine.faults.answers = "garbage"
+    lab.host("old-2").machine.attributes["rack"] = "a\0\ud800"
     collect_hosts(now=timezone.now())
     assert Host.objects.get(name="old-1").trouble
+    odd = Host.objects.get(name="old-2")
+    assert (odd.trouble, odd.attributes["rack"]) == ("", "a" + 2 * "\N{REPLACEMENT CHARACTER}")
 
 
 def test_a_dyno_that_its_host_forgot_is_lost(enrolled_lab: Make) -> None:

@@ -46,6 +46,25 @@ def test_neither_is_unknown(lie: dict[str, Any]) -> None:
     assert outcome(lie) is Unknown
 
 
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        (b'{"a": "x\\u0000y"}', {"a": "x\N{REPLACEMENT CHARACTER}y"}),
+        (b'{"a\\ud800": ["\\udfff", {"b": "\\ud83d\\ude00"}]}',
+         {"a\N{REPLACEMENT CHARACTER}": ["\N{REPLACEMENT CHARACTER}", {"b": "\N{GRINNING FACE}"}]}),
+        (b'{"a": "C:\\\\u0000"}', {"a": "C:\\u0000"}),
+        (b'{"a": NaN, "b": -Infinity, "c": 1e999, "d": 1.5, "e": 10, "f": true}',
+         {"a": None, "b": None, "c": None, "d": 1.5, "e": 10, "f": True}),
+        ('{"a": "\N{SNOWMAN}"}'.encode(), {"a": "\N{SNOWMAN}"}),
+        ("{}".encode("utf-16"), None),
+        (b'{"a": "\xed\xa0\x80"}', None),
+        (b'{"a": ' + b"9" * 5000 + b"}", None),
+    ],
+)  # fmt: skip
+def test_what_no_database_keeps_is_replaced(line: bytes, read: dict[str, Any] | None) -> None:
+    assert parse_line(line) == read
+
+
 @pytest.mark.parametrize("line", [b"", b"nonsense", b"[1]", b"3", b"\xff\xfe", b"[" * 100_000, b'{"a":'])
 def test_lines_that_are_no_object(line: bytes) -> None:
     assert parse_line(line) is None
