@@ -7,7 +7,7 @@ import numpy as np
 
 from incidents.correlation.events import Floats, Ints, Mask, sums
 from incidents.correlation.facts import ALL_KINDS
-from incidents.correlation.scan import Fit, Strip3, likelihoods
+from incidents.correlation.scan import Fit, Strip3, likelihoods, maximise
 from incidents.correlation.tables import count_strip
 from incidents.correlation.view import FAR, View
 
@@ -97,6 +97,12 @@ class Candidate:
         """The LLR in another view, at the ratio of the fit."""
         return self.strip(view=view).llr(self.fit.ratio) / self.dispersion
 
+    def best_llr_in(self, view: View, ratios: tuple[float, ...]) -> float:
+        """The LLR in another view, at the ratio that fits it best but is no higher than that of the fit."""
+        strip = self.strip(view=view)
+        lower = tuple(ratio for ratio in ratios if ratio <= self.fit.ratio) or (self.fit.ratio,)
+        return maximise(strip.inside, strip.share, strip.total, lower)[1] / self.dispersion
+
     def crashes_inside(self) -> Mask:
         """The events of the view that count as inside."""
         inside = np.zeros(len(self.view.time), dtype=bool)
@@ -160,6 +166,10 @@ class Candidate:
         weight = self.weight_by_host()
         hit: Mask = (weight >= 0.5) & (weight > 1.5 * self.due_by_host())
         return hit
+
+    def of_kinds(self, group: int) -> "Candidate":
+        """The same explanation of the crashes of another group of kinds."""
+        return replace(self, fit=replace(self.fit, group=group), counted=None)
 
     def narrowed(self, member: Mask, fit: Fit) -> "Candidate":
         """The same exposure on fewer hosts."""

@@ -39,8 +39,9 @@ class Settings:
     burst_bins: int = 3
     burst_share: float = 0.35
     steady_share: float = 0.8
-    hard_margin: float = 4.0  # fatal signals alone may be blamed at once from so much above the page score on
-    least_late_crashes: float = 8.0
+    restart_fatal_share: float = 0.3  # of the dynos that a restart kills, no more than this end by a fatal signal
+    fatal_score: float = 2.0  # so much likelier it must be that more of them did, to be no restarts
+    fades_score: float = 3.0  # so much likelier the later rate must be another one than the first, to say that it fades
     lead_bins: int = 30
     lead_gap_bins: int = 2
     lead_score: float = 5.0
@@ -52,6 +53,9 @@ class Settings:
     second_score: float = 4.0  # a second fault while one is open is rarer, and needs this much more
     blame_moves_score: float = 8.0
     explained_lead_bins: int = 10
+    rolling_bins: int = 20  # a deploy that touched a host this lately may be touching others now
+    stamp_bins: int = 3  # how late the stamp of a host may come
+    late_stamp_bins: int = 12  # the same where the tool is known to stamp late
     cohort_gain: float = 3.0
     slice_cost: float = 2.0
 
@@ -76,6 +80,7 @@ class Settings:
     host_least_apps: int = 3
     host_least_bins: int = 5
     host_wait_bins: int = 10
+    host_rival_ratio: float = 3.0  # a deploy that made other hosts so much worse may explain a host
     group_wait_bins: int = 3
     fleet_bins: int = 5
     fleet_past_bins: int = 180

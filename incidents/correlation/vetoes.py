@@ -1,12 +1,13 @@
 """What must hold before a deploy is blamed; each test says yes, not yet, or no, and why."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from incidents.correlation.candidate import Candidate
-from incidents.correlation.facts import HARD
+from incidents.correlation.facts import ALL_KINDS, HARD
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.scan import maximise
 from incidents.correlation.settings import Settings
@@ -50,7 +51,7 @@ def breadth(candidate: Candidate, settings: Settings) -> Finding:
     strongest = int(np.argmax(weights))
     others = np.ones(len(candidate.member), dtype=bool)
     others[strongest] = False
-    rest = candidate.llr_in(candidate.view.only_hosts(others))
+    rest = candidate.best_llr_in(candidate.view.only_hosts(others), settings.ratios)
     dominant = weights[strongest] > weights.sum() / 2
     if rest < settings.page_score * (0.8 if dominant else 0.5):
         return Finding(Ruling.WAIT, "it rests on one host")
@@ -84,18 +85,32 @@ def burst(candidate: Candidate, settings: Settings) -> Finding:
     """A restart makes noise for a moment; a fault goes on, against the other hosts of the same minutes."""
     if candidate.fit.delay >= settings.burst_bins:
         return Finding(Ruling.PASS, "it does not begin with the restart")
-    if candidate.fit.group == HARD and candidate.fit.score >= settings.page_score + settings.hard_margin:
-        return Finding(Ruling.PASS, "fatal signals of many apps are not what a restart makes")
-    early, late = _excess(candidate, 0, settings.burst_bins), _excess(candidate, settings.burst_bins, FAR)
+    if _too_fatal(candidate, settings):
+        return Finding(Ruling.PASS, "most of it is fatal signals, and a restart ends dynos by other means")
+    early, late = _ages(candidate, 0, settings.burst_bins), _ages(candidate, settings.burst_bins, FAR)
     rest = candidate.strip(view=_without_restarts(candidate, settings))
     ratio, llr = maximise(rest.inside, rest.share, rest.total, settings.ratios)
     # A fault is as loud later as at first; what fades has to prove itself by the later crashes alone.
-    needed = settings.page_score * (0.5 if late[0] >= settings.steady_share * early[0] else 0.8)
-    if llr / candidate.dispersion >= needed and late[0] >= settings.burst_share * early[0]:
+    needed = settings.page_score * (0.5 if late.excess >= settings.steady_share * early.excess else 0.8)
+    if llr / candidate.dispersion >= needed and late.excess >= settings.burst_share * early.excess:
         return Finding(Ruling.PASS, f"it goes on after the restarts, at {ratio:g} times the rate")
-    if _late_at_early_rate(candidate, early[0], settings) < settings.least_late_crashes or late[1] > early[1]:
+    if early.excess < late.excess or _differ(early, late) / candidate.dispersion < settings.fades_score:
         return Finding(Ruling.WAIT, "so far it could be the restarts of the deploy itself")
     return Finding(Ruling.REFUSE, "it fades after the restarts of the deploy itself", fades=True)
+
+
+def _too_fatal(candidate: Candidate, settings: Settings) -> bool:
+    """Whether clearly more of the crashes inside are fatal signals than a restart makes, or than is usual."""
+    view = candidate.view
+    inside = candidate.of_kinds(ALL_KINDS).crashes_inside()
+    weights, fatal = view.events.weight[inside], view.events.kind[inside] == HARD
+    usual = float(view.expected[HARD].sum()) / max(float(view.expected[ALL_KINDS].sum()), 1e-12)
+    most = min(max(settings.restart_fatal_share, 2 * usual), 0.95)
+    rest, every = float(weights[~fatal].sum()), max(float(weights.sum()), 1e-12)
+    share = float(weights[fatal].sum()) / every
+    likelier = every * share * math.log(max(share, 1e-12) / most)
+    likelier += rest * math.log(max(1 - share, 1e-12) / (1 - most))
+    return share > most and likelier / float(view.dispersion[HARD]) >= settings.fatal_score
 
 
 def _without_restarts(candidate: Candidate, settings: Settings) -> View:
@@ -103,15 +118,33 @@ def _without_restarts(candidate: Candidate, settings: Settings) -> View:
     return candidate.view.without(first=first, end=np.minimum(first + settings.burst_bins, FAR))
 
 
-def _excess(candidate: Candidate, first_age: int, end_age: int) -> tuple[float, float]:
-    """Relative and absolute excess of crashes at these ages."""
+@dataclass(frozen=True, slots=True)
+class _Ages:
+    """Weighted crashes of the exposed hosts at some ages, and what was due at the rate of the controls."""
+
+    seen: float
+    due: float
+
+    @property
+    def excess(self) -> float:
+        """By how much more than due, as a multiple of what was due."""
+        return (self.seen - self.due) / max(self.due, 1e-9)
+
+
+def _ages(candidate: Candidate, first_age: int, end_age: int) -> _Ages:
     view = candidate.view
     use = candidate.crashes_inside()
     host = view.events.host[use]
     age = view.events.bin[use] - candidate.exposed[host]
     seen = float(view.events.weight[use][(age >= first_age) & (age < end_age)].sum())
-    due = _due_at(candidate, first_age, end_age)
-    return (seen - due) / max(due, 1e-9), seen - due
+    return _Ages(seen, _due_at(candidate, first_age, end_age))
+
+
+def _differ(one: _Ages, other: _Ages) -> float:
+    """The log likelihood ratio of two rates against one rate for both."""
+    rate = (one.seen + other.seen) / max(one.due + other.due, 1e-9)
+    parts = ((ages.seen, ages.due * rate) for ages in (one, other))
+    return sum(seen * math.log(seen / due) for seen, due in parts if seen > 0 and due > 0)
 
 
 def _due_at(candidate: Candidate, first_age: int, end_age: int) -> float:
@@ -121,11 +154,6 @@ def _due_at(candidate: Candidate, first_age: int, end_age: int) -> float:
     end = np.minimum(np.minimum(candidate.exposed + end_age, view.end_bin), view.gone_from)
     bins = np.where(candidate.inside, np.clip(end - first, 0, None), 0)
     return float((view.expected[fit.group] * bins).sum()) * candidate.control_level
-
-
-def _late_at_early_rate(candidate: Candidate, early_excess: float, settings: Settings) -> float:
-    """How many crashes there should have been since, had the first moments gone on."""
-    return _due_at(candidate, settings.burst_bins, FAR) * (1.0 + early_excess)
 
 
 def against_group(
