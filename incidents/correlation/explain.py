@@ -29,6 +29,7 @@ class Explanation:
     evidence_score: float = 0.0
     spared: Item | None = None
     whole: bool = False  # judged with what other deploys are blamed for
+    own: bool = False  # open, and judged with what it is blamed for itself
 
     @property
     def score(self) -> float:
@@ -53,32 +54,33 @@ def weigh_deploys(scene: Scene) -> list[Explanation]:
     for exposure, exposed in scene.live():
         is_open = scene.ledger.is_open(("deploy", exposure.deploy.deploy))
         (named if is_open else others).append((exposure, exposed))
-    found = [weigh_deploy(scene, *one, whole=True) for one in named]
-    strongest = max((e.score for e in found if e), default=None)
-    found += [_weigh_other(scene, *one, strongest=strongest) for one in others]
+    found = [weigh_deploy(scene, *one, own=True) for one in named]
+    held = sum(e.score for e in found if e) if any(found) else None  # each explains what the others do not
+    found += [_weigh_other(scene, *one, held=held) for one in others]
     return sorted((e for e in found if e), key=lambda explanation: -explanation.plain_score)
 
 
-def _weigh_other(scene: Scene, exposure: Exposure, exposed: Ints, *, strongest: float | None) -> Explanation | None:
-    """A deploy that is not blamed: by what is left unexplained, or by everything where it is far the better cause."""
+def _weigh_other(scene: Scene, exposure: Exposure, exposed: Ints, *, held: float | None) -> Explanation | None:
+    """A deploy that is not blamed: by what is left, or by everything where it beats all that are, taken together."""
     rest = weigh_deploy(scene, exposure, exposed)
-    if strongest is None or (rest and rest.score >= scene.settings.page_score):
+    if held is None or (rest and rest.score >= scene.settings.page_score):
         return rest
-    needed = strongest + scene.settings.blame_moves_score
+    needed = held + scene.settings.blame_moves_score
     bold = weigh_deploy(scene, exposure, exposed, whole=True, least=needed - scene.settings.most_evidence_score)
     return bold if bold and bold.score > needed else rest
 
 
 def weigh_deploy(
-    scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool = False, least: float = 0.0
+    scene: Scene, exposure: Exposure, exposed: Ints, *, whole: bool = False, own: bool = False, least: float = 0.0
 ) -> Explanation | None:
     """The best candidate of one deploy with its direct evidence, before any test; None below `least`."""
     deploy = exposure.deploy
-    tally, fits = scene.fits(exposure, exposed, whole=whole)
+    tally, fits = scene.fits(exposure, exposed, whole=whole, own=own)
     if not fits or fits[0].score < max(least, scene.settings.suspect_score / 2):
         return None
     stack = deploy.stack if deploy.target == "stack" else None
-    view = scene.view(stack=stack, whole=whole, reach=_reach(fits, scene.settings))
+    itself = ("deploy", deploy.deploy) if own else None
+    view = scene.view(stack=stack, apart_from=itself, whole=whole, reach=_reach(fits, scene.settings))
     best = Candidate(
         deploy.deploy, view, exposed, members(scene.fleet, fits[0].slice_), fits[0], counted(tally, fits[0])
     )
@@ -87,7 +89,7 @@ def weigh_deploy(
     if best.fit.score + bonus >= scene.settings.page_score:
         refined = refine(best, fits, scene.fleet, scene.settings)
         best = refined if refined.fit.score + bonus >= scene.settings.page_score else best
-    return Explanation(deploy.deploy, best, tuple(fits), (), items, bonus, None, whole)
+    return Explanation(deploy.deploy, best, tuple(fits), (), items, bonus, None, whole, own)
 
 
 def counted(tally: Tally, fit: Fit) -> Strip3:
@@ -124,6 +126,8 @@ def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidat
     """The explanation with what all tests found."""
     if explanation.whole:
         groups = weigh_groups(scene, whole=True)
+    elif explanation.own:
+        groups = weigh_groups(scene, apart_from=("deploy", explanation.deploy))
     settings, candidate = scene.settings, explanation.candidate
     findings = judge(candidate, settings, evidence=max(0.0, explanation.evidence_score))
     started_bin = int(scene.exposures[explanation.deploy].deploy.at // settings.bin_seconds)

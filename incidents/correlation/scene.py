@@ -70,13 +70,16 @@ class Scene:
             self._gone[key] = self.ledger.explained(self.hosts, apart_from=apart_from, deploys=not whole)
         return self._gone[key]
 
-    def fits(self, exposure: Exposure, exposed: Ints, *, whole: bool = False) -> tuple[Tally, list[Fit]]:
-        """The tables of a deploy, and its fits, best first."""
+    def fits(
+        self, exposure: Exposure, exposed: Ints, *, whole: bool = False, own: bool = False
+    ) -> tuple[Tally, list[Fit]]:
+        """The tables of a deploy, and its fits, best first; `own`: with what it explains itself, and no other."""
         deploy = exposure.deploy
         stack = deploy.stack if deploy.target == "stack" else None
-        key = deploy.deploy, None, whole
+        key = deploy.deploy, None, whole or own
         if key not in self._fits:
-            tally = self._tally(key, exposed, stack, self.gone(whole=whole), self.settings.delays)
+            gone = self.gone(apart_from=("deploy", deploy.deploy)) if own else self.gone(whole=whole)
+            tally = self._tally(key, exposed, stack, gone, self.settings.delays)
             self._fits[key] = tally, scan_tally(tally, self.baseline.dispersion, self.settings, alone=False)
         return self._fits[key]
 
