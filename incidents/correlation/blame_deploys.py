@@ -7,9 +7,11 @@ import numpy as np
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.events import Ints, Mask
 from incidents.correlation.explain import Explanation
+from incidents.correlation.exposure import Exposure
 from incidents.correlation.ledger import Entry, Key
 from incidents.correlation.scene import Scene
 from incidents.correlation.slices import members
+from incidents.correlation.stamps import lateness, perhaps_touched
 from incidents.correlation.verdict import Suspect
 from incidents.correlation.vetoes import Ruling
 from incidents.correlation.view import FAR
@@ -58,18 +60,20 @@ def _name(scene: Scene, explanation: Explanation, rivals: list[Explanation], sus
             scene.ledger.close(entry.verdict.key, scene.end_bin)  # the blame moves
     chance = next((s.probability for s in suspects if s.deploy == explanation.deploy), 0.0)
     verdict = replace(deploy_verdict(scene, explanation, rivals=rivals), probability=chance)
-    scene.ledger.name(
-        verdict,
-        now=scene.now,
-        end_bin=scene.end_bin,
-        suspects=suspects,
-        explains_from=explains_from(scene, explanation.candidate.inside, explanation.candidate.exposed),
-    )
+    candidate, exposure = explanation.candidate, scene.exposures[explanation.deploy]
+    late = lateness(candidate, exposure, scene.settings)
+    explains = explains_from(scene, exposure, candidate.member, candidate.exposed, late)
+    scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=suspects, explains_from=explains)
 
 
-def explains_from(scene: Scene, inside: Mask, exposed: Ints) -> Ints:
-    """The first explained bin of each host inside: a little before its stamp, which may be late."""
-    return np.where(inside, exposed - scene.settings.explained_lead_bins, FAR)
+def explains_from(scene: Scene, exposure: Exposure, member: Mask, exposed: Ints, late: int) -> Ints:
+    """The first explained bin of each host of the cohort: a little before its stamp, which may be `late` bins late.
+
+    What has no stamp yet, while the deploy rolls, may be explained by one that comes; so the last bins wait for it.
+    """
+    lead = max(scene.settings.explained_lead_bins, late + scene.settings.stamp_bins)
+    stamped = np.where(member & (exposed < FAR), exposed - lead, FAR)
+    return np.where(perhaps_touched(scene, exposure, member, exposed), scene.end_bin - late, stamped)
 
 
 def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
@@ -83,16 +87,20 @@ def keep_deploys(scene: Scene, explanations: list[Explanation]) -> None:
         if explanation is None or weak or explanation.ruling == Ruling.REFUSE:
             _extend(scene, entry, exposed)
         else:
-            _renew(scene, entry, _steady(scene, entry, explanation))
+            steady = _steady(scene, entry, explanation)
+            late = lateness(steady.candidate, scene.exposures[name], scene.settings)
+            entry.stamp_bins = max(entry.stamp_bins, late)
+            _renew(scene, entry, steady)
         if explanation and explanation.ruling != Ruling.REFUSE and goes_on(scene, explanation.candidate):
             entry.supported_bin = scene.end_bin
 
 
 def _extend(scene: Scene, entry: Entry, exposed: Ints) -> None:
     """Adds the hosts of the same cohort that the deploy has touched since."""
-    inside = members(scene.fleet, tuple(entry.verdict.cohort.items())) & (exposed < FAR)
-    explains = explains_from(scene, inside, exposed)
-    verdict = replace(entry.verdict, hosts=names(scene, inside))
+    member = members(scene.fleet, tuple(entry.verdict.cohort.items()))
+    exposure = scene.exposures[entry.verdict.subject]
+    explains = explains_from(scene, exposure, member, exposed, max(entry.stamp_bins, scene.settings.stamp_bins))
+    verdict = replace(entry.verdict, hosts=names(scene, member & (exposed < FAR)))
     supported = entry.supported_bin
     scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
     entry.supported_bin = supported
@@ -102,7 +110,8 @@ def _renew(scene: Scene, entry: Entry, explanation: Explanation) -> None:
     supported = entry.supported_bin
     old = entry.verdict
     verdict = replace(deploy_verdict(scene, explanation, rivals=[]), since=old.since, probability=old.probability)
-    explains = explains_from(scene, explanation.candidate.inside, explanation.candidate.exposed)
+    candidate, exposure = explanation.candidate, scene.exposures[explanation.deploy]
+    explains = explains_from(scene, exposure, candidate.member, candidate.exposed, entry.stamp_bins)
     scene.ledger.name(verdict, now=scene.now, end_bin=scene.end_bin, suspects=(), explains_from=explains)
     entry.supported_bin = supported
 

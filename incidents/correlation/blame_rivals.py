@@ -9,6 +9,8 @@ from incidents.correlation.explain import Explanation, examine_group, weigh_grou
 from incidents.correlation.ledger import Key
 from incidents.correlation.rivals import HostSpike, fleet_rise, is_uneven, looping_apps, spiking_hosts
 from incidents.correlation.scene import Scene
+from incidents.correlation.slices import members
+from incidents.correlation.stamps import perhaps_touched
 from incidents.correlation.verdict import Suspect, Verdict
 from incidents.correlation.vetoes import Ruling, standing
 from incidents.correlation.view import FAR
@@ -74,11 +76,9 @@ def _blame_hosts(
         key = ("host", scene.fleet.hosts.names[spike.host])
         pending.add(key)
         waited = scene.ledger.waited(key, scene.end_bin)
-        if _part_of_more(scene, spike, explanations, groups):
-            held = waited < 2 * scene.settings.host_wait_bins
-        else:
-            held = waited < _settling_bins(scene, spike.host)
-        if not held:
+        if scene.ledger.explains(spike.host, scene.end_bin, scene.hosts):
+            continue  # since this very moment
+        if waited >= _hold_bins(scene, spike, explanations, groups):
             first = scene.end_bin - spike.look_back - scene.settings.explained_lead_bins
             _send(scene, host_verdict(scene, spike), suspects, np.arange(scene.hosts) == spike.host, first)
     for entry in scene.ledger.open_entries("host"):
@@ -93,16 +93,32 @@ def _still_spikes(scene: Scene, verdict: Verdict) -> bool:
     return any(spike.host == host for spike in spiking_hosts(view, scene.settings))
 
 
-def _part_of_more(scene: Scene, spike: HostSpike, explanations: list[Explanation], groups: list[Candidate]) -> bool:
-    """Whether a deploy or a slice that holds this host has made other hosts about as bad."""
+def _hold_bins(scene: Scene, spike: HostSpike, explanations: list[Explanation], groups: list[Candidate]) -> int:
+    """How long the page of a host waits for a cause that holds more hosts."""
+    wait = scene.settings.host_wait_bins
+    if _awaits_stamp(scene, spike.host):
+        return 2 * wait
     bad = spike.observed / max(spike.expected, 0.1) / 4
+    held = _settling_bins(scene, spike.host)
     for candidate in [e.candidate for e in explanations] + groups:
         if candidate.inside[spike.host] and candidate.fit.score >= scene.settings.suspect_score:
-            others = np.ones(scene.hosts, dtype=bool)
-            others[spike.host] = False
+            others = np.arange(scene.hosts) != spike.host
             strip = candidate.strip(view=candidate.view.only_hosts(others))
-            if strip.llr(max(candidate.fit.ratio, bad)) / candidate.dispersion > scene.settings.rival_decides:
-                return True
+            least = scene.settings.rival_decides * candidate.dispersion
+            if strip.llr(max(candidate.fit.ratio, bad)) > least:
+                return 2 * wait  # about as bad as this one
+            if max(strip.llr(r) for r in scene.settings.ratios if r >= scene.settings.host_rival_ratio) > least:
+                held = max(held, wait)
+    return held
+
+
+def _awaits_stamp(scene: Scene, host: int) -> bool:
+    """Whether a deploy that is blamed, and rolls, may have touched it without saying so yet."""
+    for entry in scene.ledger.open_entries("deploy"):
+        exposure = scene.exposures[entry.verdict.subject]
+        member = members(scene.fleet, tuple(entry.verdict.cohort.items()))
+        if perhaps_touched(scene, exposure, member, scene.bins(exposure))[host]:
+            return True
     return False
 
 

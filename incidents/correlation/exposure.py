@@ -16,6 +16,7 @@ class Exposure:
         self.deploy = deploy
         self.outcomes: dict[int, str] = {}
         self._hosts_with: dict[str, set[int]] = {}
+        self.delays: list[float] = []  # seconds from the beginning on a host to its stamp, where both are told
         self._at = np.full(0, np.inf)
         self._bins: Ints = np.zeros(0, dtype=np.int64)
         self._changed, self._until = True, -np.inf
@@ -30,6 +31,8 @@ class Exposure:
             self.outcomes[host] = host_deploy.outcome
         if host_deploy.outcome in EXPOSING:
             at = host_deploy.at if host_deploy.started_at is None else min(host_deploy.started_at, host_deploy.at)
+            if host_deploy.started_at is not None:
+                self.delays.append(host_deploy.at - at)
             self._grow(host + 1)
             if at < self._at[host]:
                 self._at[host], self._changed = at, True

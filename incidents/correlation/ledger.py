@@ -21,6 +21,7 @@ class Entry:
     supported_bin: int
     explains_from: Ints
     peak: float = 0.0
+    stamp_bins: int = 0  # how late the stamps of this deploy come, as far as was seen
     closed_bin: int | None = None
 
 
@@ -55,6 +56,11 @@ class Ledger:
                 until = FAR - 1 if entry.closed_bin is None else entry.closed_bin
                 gone = hull(gone, (first, np.where(first < FAR, until, FAR)))
         return gone
+
+    def explains(self, host: int, end_bin: int, hosts: int) -> bool:
+        """Whether the last bin of a host is explained."""
+        first, end = self.explained(hosts)
+        return bool(first[host] < end_bin <= end[host])
 
     def waited(self, key: Key, end_bin: int) -> int:
         """For how many bins this has been about to be named."""
