@@ -115,5 +115,5 @@ def test_moved_dynos_that_crash_pause_it_at_the_gate(make_fleet: Callable[..., F
     drive_migration(migration.pk)
     migration.refresh_from_db()
     assert migration.state == MigrationState.PAUSED
-    assert "crashes of 2 moved dynos" in migration.trouble
+    assert "of 2 moved dynos on their new hosts" in migration.trouble
     assert migration.moves.filter(state=MoveState.PLANNED).count() == 6

@@ -10,7 +10,7 @@ def test_an_image_that_changed_after_its_dynos_started_is_damaged_whatever_its_d
         "against": [],
         "in_favour": ["content is as recorded"],
     }
-    assert verification_finding(result) == ("damaged", "The file changed after 1 dynos started on it.")
+    assert verification_finding(result) == ("damaged", "The file changed after 1 dyno started on it.")
 
 
 def test_what_reads_wrongly_is_damaged_and_says_why() -> None:
