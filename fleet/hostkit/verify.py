@@ -206,7 +206,7 @@ def _statements(evidence: Dict[str, Any]) -> List[Tuple[Tuple[str, str], Optiona
         ),
         (
             (
-                "file changed after {} dynos started on it".format(len(late)),
+                "file changed after {} dyno{} started on it".format(len(late), "" if len(late) == 1 else "s"),
                 "no dyno is older than the file's last change",
             ),
             bool(late) if evidence["dynos"] else None,

@@ -23,6 +23,7 @@ START_SECONDS = 20.0
 START_PATIENCE_SECONDS = 12.0
 HEALTH_CHUNK_SECONDS = 5.0
 CALL_SECONDS = 15.0
+ENDED = {"absent", "ended"}  # a dyno that was not committed in time
 LEFT_ALONE = {"tainted", "no_image", "no_capacity", "exists_elsewise"}  # says nothing against the host's health
 
 
@@ -71,7 +72,9 @@ class Carrier:
                 commit_within_seconds=self.limits.commit_within_seconds,
             )
         except Rejected as refusal:
-            await self._give_way(move, f"{move.target.name}: {refusal}", sick=refusal.code not in LEFT_ALONE)
+            # One that may be asked again may have placed it all the same, such as one that came up too late.
+            sick, undo = refusal.code not in LEFT_ALONE, refusal.retry
+            await self._give_way(move, f"{move.target.name}: {refusal}", sick=sick, undo=undo)
         except CallError as problem:
             # What may have started there ends by itself, for nobody will commit it; but not at once.
             never_sent = isinstance(problem, NotStarted) and move.pk in self.begun
@@ -126,8 +129,9 @@ class Carrier:
     async def _commit(self, move: Move) -> None:
         try:
             await self._insist(move.target, "commit", self._name(move, "commit"), dyno=move.dyno.name)
-        except Rejected as refusal:  # it has ended there, so it runs where it was
-            await self._give_way(move, f"{move.target.name}: {refusal}", sick=False)
+        except Rejected as refusal:
+            has_ended = refusal.code in ENDED
+            await self._give_way(move, f"{move.target.name}: {refusal}", sick=not has_ended, undo=not has_ended)
         except CallError as problem:
             await self._leave_unknown(move, str(problem))
         else:
@@ -155,7 +159,7 @@ class Carrier:
             committed = await self._became(move, "commit")
             started = committed or await self._became(move, "start")
         except CallError as problem:
-            await in_thread(rows.change_move, self.hold, move, MoveState.UNKNOWN, message=str(problem)[:2000])
+            await in_thread(rows.note_move, self.hold, move, str(problem)[:2000])
             return
         to = MoveState.HEALTHY if committed else MoveState.STARTED if started else MoveState.STARTING
         await in_thread(rows.change_move, self.hold, move, to)

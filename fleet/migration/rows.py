@@ -56,6 +56,13 @@ def change_move(hold: Hold, move: Move, to: State, **changes: Any) -> None:
     look_at(move)
 
 
+def note_move(hold: Hold, move: Move, message: str) -> None:
+    """Says anew why a move is where it is."""
+    with held(hold):
+        Move.objects.filter(pk=move.pk).update(message=message)
+    look_at(move)
+
+
 def look_at(move: Move) -> None:
     """Brings the row in memory up to date, its relations left as they are: the event loop must not fetch them."""
     move.refresh_from_db(fields=["state", "attempts", "started_at", "finished_at", "message"])

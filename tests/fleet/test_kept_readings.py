@@ -129,7 +129,10 @@ def test_a_dyno_under_way_is_its_moves_business(host: Host, now: datetime, under
 
 
 def test_two_who_read_the_same_stretch_count_it_once(host: Host, now: datetime) -> None:
-    said: dict[str, Any] = {"crashes": [crash(now)], "kernel": [{"at": now.timestamp(), "line": "x", "kind": "io_error"}]}
+    said: dict[str, Any] = {
+        "crashes": [crash(now)],
+        "kernel": [{"at": now.timestamp(), "line": "x", "kind": "io_error"}],
+    }
     keep(host, now=now, **said)
     after = keep(host, now=now, seconds=1, **{**said, "cursor": "older"})  # the row as it was before the first
     assert after.feed_cursor == "6"

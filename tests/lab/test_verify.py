@@ -112,7 +112,7 @@ def test_an_image_overwritten_by_the_same_bytes(scene: Scene) -> None:
     assert found["receipt"]["inode_matches"]
     assert not found["receipt"]["change_time_matches"]
     assert found["changed_after_start_of"] == ["web.1"]
-    assert "file changed after 1 dynos started on it" in found["against"]
+    assert "file changed after 1 dyno started on it" in found["against"]
     assert found["samples"]["differ"] == 0
 
 
