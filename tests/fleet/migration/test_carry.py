@@ -18,7 +18,7 @@ from fleet.migration.facts import Limits
 from fleet.migration.hold import take_hold
 from fleet.models import App, Dyno, Host, Migration, Move, Stack, StackImage
 from fleet.ssh import CallError, NotStarted, Pool, Rejected, Unknown
-from tests.fleet.migration.programs import IMAGES, STACK, Programs
+from tests.fleet.programs import IMAGES, STACK, Programs
 
 LOST = Unknown("the connection was lost; the call may have run")
 AWAY = NotStarted("cannot connect")

@@ -1,7 +1,7 @@
 """Host programs called without a connection between: what becomes of a call can be told for each one."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +59,7 @@ class Programs:
         operation: str | None = None,
         fence: int | None = None,
         deadline_seconds: float,
-        arguments: dict[str, Any],
+        arguments: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """One call, as the pool makes it."""
         mishap = next((one for one in self.mishaps if one.verb == verb and one.left > 0), None)
@@ -67,6 +67,7 @@ class Programs:
             mishap.left -= 1
             if not mishap.after:
                 raise mishap.problem
+        arguments = arguments or {}
         request = Request(verb, operation, fence, arguments)
         self.sent.append((verb, endpoint.name))
         words = {**arguments, "verb": verb, "id": len(self.sent), "deadline_seconds": deadline_seconds}
