@@ -44,7 +44,8 @@ THRESHOLDS = (
     Threshold("tie_score", "Deploys closer than this are a tie, and are waited for", "points", 0, 100),
     Threshold("group_margin", "Points more that a group of hosts needs than a deploy", "points", 0, 100),
     Threshold("fleet_ratio", "Crashes of the whole fleet, against its last hours", "times", 1.01, 100),
-    Threshold("host_chance", "Chance, in a day, that a well host is paged", "of 1", 1e-9, 0.9),
+    Threshold("host_chance", "Chance, in a day, that a well host is paged by all its crashes", "of 1", 1e-9, 0.9),
+    Threshold("host_fatal_chance", "The same, by its fatal signals alone", "of 1", 1e-9, 0.9),
     Threshold("quiet_bins", "An open page ends after so long without excess", "ticks", 5, 10_000),
     Threshold("page_repeat_seconds", "The same cause is paged again after", "seconds", 60, 30 * 86_400),
 )

@@ -17,6 +17,7 @@ from incidents.correlation.view import FAR
 from incidents.correlation.wording import app_verdict, fleet_verdict, group_verdict, host_verdict
 
 Suspects = tuple[Suspect, ...]
+MOSTLY = 0.6
 
 
 def blame_rivals(
@@ -48,7 +49,8 @@ def _blame_group(
     key = ("group", group.name)
     findings = examine_group(scene, group)
     ready = standing(findings) == Ruling.PASS and not _deploy_may_explain(group, explanations, scene)
-    if ready and scene.ledger.waited(key, scene.end_bin) >= settings.group_wait_bins:
+    wait = settings.host_wait_bins if _deploy_just_began(group, scene) else settings.group_wait_bins
+    if ready and scene.ledger.waited(key, scene.end_bin) >= wait:
         first = scene.end_bin - group.fit.look_back - settings.explained_lead_bins
         _send(scene, group_verdict(scene, group, findings), suspects, group.member, first)
     return {key}
@@ -66,6 +68,17 @@ def _deploy_may_explain(group: Candidate, explanations: list[Explanation], scene
     """A deploy that scores nearly as much and is not refuted."""
     least = group.fit.score - scene.settings.tie_score
     return any(e.score >= least and e.ruling != Ruling.REFUSE for e in explanations)
+
+
+def _deploy_just_began(group: Candidate, scene: Scene) -> bool:
+    """A deploy that began with the trouble, and so far touched mostly hosts of this slice, may just stamp late."""
+    wait, onset = scene.settings.host_wait_bins, scene.end_bin - group.fit.look_back
+    for _, exposed in scene.live():
+        touched = exposed < FAR
+        recent = int(exposed[touched].min()) >= onset - wait and int(exposed[touched].max()) >= scene.end_bin - wait
+        if recent and float(group.member[touched].mean()) > MOSTLY:
+            return True
+    return False
 
 
 def _blame_hosts(
@@ -104,11 +117,11 @@ def _hold_bins(scene: Scene, spike: HostSpike, explanations: list[Explanation], 
         if candidate.inside[spike.host] and candidate.fit.score >= scene.settings.suspect_score:
             others = np.arange(scene.hosts) != spike.host
             strip = candidate.strip(view=candidate.view.only_hosts(others))
-            least = scene.settings.rival_decides * candidate.dispersion
-            if strip.llr(max(candidate.fit.ratio, bad)) > least:
+            if strip.llr(max(candidate.fit.ratio, bad)) / candidate.dispersion > scene.settings.rival_decides:
                 return 2 * wait  # about as bad as this one
-            if max(strip.llr(r) for r in scene.settings.ratios if r >= scene.settings.host_rival_ratio) > least:
-                held = max(held, wait)
+            worse = max(strip.llr(r) for r in scene.settings.ratios if r >= scene.settings.host_rival_ratio)
+            if worse / candidate.dispersion > scene.settings.rival_decides:
+                held = max(held, wait // 2)
     return held
 
 

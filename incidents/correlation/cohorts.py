@@ -21,14 +21,15 @@ def _too_narrow(slices: Slices, exposed: Ints, settings: Settings) -> set[tuple[
     return {slices.names[number] for number in np.flatnonzero(count < settings.least_slice_hosts) if number}
 
 
-def refine(candidate: Candidate, fits: list[Fit], fleet: Fleet, settings: Settings) -> Candidate:
-    """The candidate on the cohort that pays for its search: one attribute, then perhaps a second."""
+def refine(candidate: Candidate, fits: list[Fit], fleet: Fleet, settings: Settings) -> tuple[Candidate, Candidate]:
+    """The candidate on the cohort that pays for its search: one attribute at most, then perhaps a second."""
     whole = next((fit for fit in fits if not fit.slice_), None)
     sliced = next((fit for fit in fits if fit.slice_), None)
     if sliced is None or (whole is not None and sliced.score < whole.score + settings.cohort_gain):
-        return candidate.narrowed(members(fleet, ()), whole) if whole else candidate
+        candidate = candidate.narrowed(members(fleet, ()), whole) if whole else candidate
+        return candidate, candidate
     candidate = candidate.narrowed(members(fleet, sliced.slice_), sliced)
-    return _second_attribute(candidate, fleet, settings)
+    return candidate, _second_attribute(candidate, fleet, settings)
 
 
 def _second_attribute(candidate: Candidate, fleet: Fleet, settings: Settings) -> Candidate:

@@ -23,6 +23,7 @@ class Explanation:
 
     deploy: str
     candidate: Candidate
+    coarse: Candidate  # the same before a second attribute sharpened the cohort
     fits: tuple[Fit, ...]
     findings: tuple[Finding, ...] = ()
     evidence: tuple[Item, ...] = ()
@@ -86,10 +87,12 @@ def weigh_deploy(
     )
     items = direct_evidence(scene, exposure, best)
     bonus = sum(item.adds for item in items)
+    coarse = best
     if best.fit.score + bonus >= scene.settings.page_score:
-        refined = refine(best, fits, scene.fleet, scene.settings)
-        best = refined if refined.fit.score + bonus >= scene.settings.page_score else best
-    return Explanation(deploy.deploy, best, tuple(fits), (), items, bonus, None, whole, own)
+        sharper = refine(best, fits, scene.fleet, scene.settings)
+        if sharper[1].fit.score + bonus >= scene.settings.page_score:
+            coarse, best = sharper
+    return Explanation(deploy.deploy, best, coarse, tuple(fits), (), items, bonus, None, whole, own)
 
 
 def counted(tally: Tally, fit: Fit) -> Strip3:
@@ -123,22 +126,36 @@ def weigh_groups(scene: Scene, *, whole: bool = False, apart_from: Key | None = 
 
 
 def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidate]) -> Explanation:
-    """The explanation with what all tests found."""
+    """The explanation with what all tests found.
+
+    A cohort of two attributes was picked from so many that chance finds one; so the tests must hold for the first
+    attribute alone as well.
+    """
     if explanation.whole:
         groups = weigh_groups(scene, whole=True)
     elif explanation.own:
         groups = weigh_groups(scene, apart_from=("deploy", explanation.deploy))
-    settings, candidate = scene.settings, explanation.candidate
+    candidate, coarse = explanation.candidate, explanation.coarse
+    findings = _test(scene, explanation, candidate, groups)
+    if len(coarse.fit.slice_) < len(candidate.fit.slice_):
+        findings += [f for f in _test(scene, explanation, coarse, groups) if f.ruling != Ruling.PASS]
+    if any(finding.fades for finding in findings):
+        scene.ledger.noisy.add(explanation.deploy)
+    well = spared(scene.exposures[explanation.deploy], candidate)
+    return replace(explanation, findings=tuple(dict.fromkeys(findings)), spared=well)
+
+
+def _test(scene: Scene, explanation: Explanation, candidate: Candidate, groups: list[Candidate]) -> list[Finding]:
+    """What the tests find of one candidate of a deploy."""
+    settings = scene.settings
     findings = judge(candidate, settings, evidence=max(0.0, explanation.evidence_score))
     started_bin = int(scene.exposures[explanation.deploy].deploy.at // settings.bin_seconds)
     findings = excuse_late_stamps(candidate, findings, settings, started_bin=started_bin)
-    if any(finding.fades for finding in findings):
-        scene.ledger.noisy.add(explanation.deploy)
     waited = scene.ledger.waited(("deploy", explanation.deploy), scene.end_bin)
     rivals = [group for group in groups if group.fit.score > candidate.fit.score - settings.rival_reach]
-    findings += [against_group(candidate, group, scene.fleet, settings, waited_bins=waited) for group in rivals[:5]]
-    well = spared(scene.exposures[explanation.deploy], candidate)
-    return replace(explanation, findings=tuple(findings), spared=well)
+    return findings + [
+        against_group(candidate, group, scene.fleet, settings, waited_bins=waited) for group in rivals[:5]
+    ]
 
 
 def examine_group(scene: Scene, group: Candidate) -> list[Finding]:

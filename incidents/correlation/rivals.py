@@ -70,7 +70,8 @@ def _spikes(view: View, group: int, window: int, seen: Floats, settings: Setting
     many = np.flatnonzero(seen >= settings.host_least_apps + 1)
     if not len(many):
         return []
-    due, limit = _due(view.expected[group], seen, window, many), settings.host_chance / (144 * max(len(seen), 1))
+    chance = settings.host_fatal_chance if group == HARD else settings.host_chance
+    due, limit = _due(view.expected[group], seen, window, many), chance / (144 * max(len(seen), 1))
     loud = (seen[many] > 3 * due) & _may_be(seen[many], due, limit, view)
     recent = (view.time >= view.length - window) & view.of_group(group) if loud.any() else None
     spikes = [

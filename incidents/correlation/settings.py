@@ -36,6 +36,7 @@ class Settings:
     page_score: float = 11.0
     suspect_score: float = 2.0
     least_hosts_hit: int = 3
+    moment_score: float = 22.0  # from here on fatal signals of one moment are enough
     burst_bins: int = 3
     burst_share: float = 0.35
     steady_share: float = 0.8
@@ -75,7 +76,8 @@ class Settings:
     # Rivals.
     group_margin: float = 4.0
     host_windows: tuple[int, ...] = (10, 20, 30, 60)
-    host_chance: float = 0.005
+    host_chance: float = 0.0005  # a day, of naming a sound host by all its crashes
+    host_fatal_chance: float = 0.005  # the same by its fatal signals alone, which an unruly hour does not raise
     host_rest_chance: float = 1e-6
     host_least_apps: int = 3
     host_least_bins: int = 5

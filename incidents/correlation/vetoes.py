@@ -59,11 +59,13 @@ def breadth(candidate: Candidate, settings: Settings) -> Finding:
 
 
 def persistence(candidate: Candidate, settings: Settings) -> Finding:
-    """Not one bad bin: it must stand without its strongest bin."""
+    """Not one bad bin: it must stand without its strongest bin, or be far beyond doubt by fatal signals."""
     window = candidate.own_strip
     worst = candidate.view.length - len(window.inside) + int(np.argmax(window.inside))
     rest = candidate.llr_in(candidate.view.without_times(np.array([worst])))
     if rest < settings.page_score / 3:
+        if candidate.fit.score >= settings.moment_score and _too_fatal(candidate, settings):
+            return Finding(Ruling.PASS, "most of it happened in a single moment, but by fatal signals of many apps")
         return Finding(Ruling.WAIT, "most of it happened in a single moment")
     return Finding(Ruling.PASS, "it lasts")
 

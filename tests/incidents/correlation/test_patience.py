@@ -1,5 +1,7 @@
 """What has to wait and what has not: restarts and fatal signals, single hosts, stamps that are yet to come."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,14 @@ from incidents.correlation.candidate import Candidate
 from incidents.correlation.events import Events
 from incidents.correlation.exposure import Exposure
 from incidents.correlation.facts import HARD, OTHER, Deploy, HostDeploy
+from incidents.correlation.rivals import spiking_hosts
 from incidents.correlation.scan import Fit, likelihoods, maximise
 from incidents.correlation.settings import Settings
+from incidents.correlation.simulation.outcome import compare
+from incidents.correlation.simulation.play import play
+from incidents.correlation.simulation.recording import tell
 from incidents.correlation.stamps import lateness
-from incidents.correlation.vetoes import Ruling, breadth, burst
+from incidents.correlation.vetoes import Ruling, breadth, burst, persistence
 from incidents.correlation.view import FAR, View
 from tests.incidents.correlation.stage import PAST, Stage, wave
 
@@ -70,6 +76,33 @@ def test_a_host_that_is_far_the_worst_does_not_hide_the_others() -> None:
     assert breadth(candidate(worst + others, exposed=exposed, ratio=120.0), Settings()).ruling == Ruling.PASS
     alone = breadth(candidate(worst + others[:3], exposed=exposed, ratio=120.0), Settings())
     assert (alone.ruling, alone.words) == (Ruling.WAIT, "it rests on one host")
+
+
+def test_a_single_moment_is_enough_only_of_fatal_signals_far_beyond_doubt() -> None:
+    fatal, other = at_once(10, 1), at_once(1, 10)
+    assert [persistence(one, Settings()).ruling for one in (fatal, other)] == [Ruling.WAIT, Ruling.WAIT]
+    fatal, other = (replace(one, fit=replace(one.fit, score=25.0)) for one in (fatal, other))
+    assert [persistence(one, Settings()).ruling for one in (fatal, other)] == [Ruling.PASS, Ruling.WAIT]
+
+
+def test_an_unruly_hour_of_one_host_takes_more_than_fatal_signals_do() -> None:
+    """The same breadth on one host, once everyday crashes, once fatal signals, which an unruly hour does not raise."""
+    spikes = []
+    for kind in (OTHER, HARD):
+        crashes = [(END - 1 - 2 * n, 0, kind) for n in range(8)]
+        spikes.append(spiking_hosts(candidate(crashes, exposed={}).view, Settings()))
+    assert [len(found) for found in spikes] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "hosts", "seed"), [("one_bad_host", 50, 23), ("late_stamps", 50, 21), ("delayed", 200, 4)]
+)
+def test_stories_that_once_were_misread(scenario: str, hosts: int, seed: int) -> None:
+    """A host beside another's bad moment; a zone that a late tool had just reached; a host before its deploy."""
+    story = tell(scenario, seed=seed, hosts=hosts)
+    outcome = compare(story, play(story).notices)
+    assert outcome.right, outcome.pages
+    assert not outcome.wrong_deploy
 
 
 @given(minutes=counts)
