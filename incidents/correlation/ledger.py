@@ -36,6 +36,7 @@ class Ledger:
     noisy: set[str] = field(default_factory=set)  # deploys whose restarts kill dynos, and no more
     pages: list[Notice] = field(default_factory=list)
     updates: list[Notice] = field(default_factory=list)
+    never: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def open_entries(self, kind: str | None = None) -> list[Entry]:
         """The entries that stand, perhaps of one kind."""
@@ -48,9 +49,9 @@ class Ledger:
 
     def explained(self, hosts: int, *, apart_from: Key | None = None, deploys: bool = True) -> tuple[Ints, Ints]:
         """First and end bin of what is explained on each host; FAR where nothing is. Perhaps not by deploys."""
-        gone = np.full(hosts, FAR, dtype=np.int64), np.full(hosts, FAR, dtype=np.int64)
+        gone = self._nothing(hosts)
         for key, entry in self.entries.items():
-            if key != apart_from and (deploys or key[0] != "deploy"):
+            if key != apart_from and (deploys or key[0] != "deploy") and (entry.explains_from < FAR).any():
                 first = np.full(hosts, FAR, dtype=np.int64)
                 first[: len(entry.explains_from)] = entry.explains_from
                 until = FAR - 1 if entry.closed_bin is None else entry.closed_bin
@@ -61,6 +62,12 @@ class Ledger:
         """Whether the last bin of a host is explained."""
         first, end = self.explained(hosts)
         return bool(first[host] < end_bin <= end[host])
+
+    def _nothing(self, hosts: int) -> tuple[Ints, Ints]:
+        """The same arrays each time, so that a reader sees at once that nothing has changed."""
+        if len(self.never) != hosts:
+            self.never = np.full(hosts, FAR, dtype=np.int64)
+        return self.never, self.never
 
     def waited(self, key: Key, end_bin: int) -> int:
         """For how many bins this has been about to be named."""

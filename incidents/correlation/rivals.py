@@ -58,11 +58,15 @@ def spiking_hosts(view: View, settings: Settings) -> list[HostSpike]:
 
 def _seen(view: View, group: int, settings: Settings) -> Floats:
     """Weighted crashes of each host by [window, host]."""
-    windows, hosts = np.array(settings.host_windows), len(view.gone_from)
-    shortest = np.searchsorted(windows, view.length - view.time)
-    use = (shortest < len(windows)) & view.of_group(group)
-    cell = shortest[use] * hosts + view.events.host[use]
-    seen: Floats = sums(cell, view.events.weight[use], len(windows) * hosts).reshape(-1, hosts).cumsum(axis=0)
+    events = view.events.since(view.place_of(max(settings.host_windows)))
+    if group != ALL_KINDS:
+        events = events.where(events.kind == group)
+    starts = np.searchsorted(events.bin, view.end_bin - np.array(settings.host_windows)).tolist()
+    parts = [
+        sums(events.host[start:end], events.weight[start:end], len(view.gone_from))
+        for start, end in zip(starts, [len(events), *starts], strict=False)
+    ]
+    seen: Floats = np.cumsum(parts, axis=0)
     return seen
 
 

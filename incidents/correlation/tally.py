@@ -5,6 +5,7 @@ Rows are bins, cells are [slice, group, delay]. `inside`: weighted crashes on ex
 look-back one subtraction. It equals `tabulate` of the same moment, which is its test.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,13 +61,15 @@ class Tally:
         if moved:
             self._move(moment.end_bin - self.settings.window_bins)
         before, self._moment, self.end_bin = self._moment, moment, moment.end_bin
-        changed = _changed_hosts(before, moment)
-        first = min(before.end_bin, self._count(moment, changed))
+        hosts = len(moment.exposed)
+        rated, since = _changes(_rate_pairs(before, moment), hosts)
+        muted, muted_since = _changes(list(zip(before.muted, moment.muted, strict=True)), hosts)
+        first = min(before.end_bin, self._count(moment, rated | muted, min(since, muted_since)))
         if moved:
             first = self.base_bin
-            self._rate(moment, np.arange(self.expected.shape[1]))
-        elif changed.any():
-            first = min(first, self._rate_anew(before, moment))
+            self._rate(moment, np.arange(hosts))
+        elif since < FAR:
+            first = min(first, self._rate_anew(before, moment, np.flatnonzero(rated), since))
         self._sum_from(max(0, first - self.base_bin))
 
     def renew(self, expected: Floats) -> None:
@@ -116,6 +119,7 @@ class Tally:
         self._due_sums = np.zeros((self.rows + 1, *self._cells))
         self._classes = np.zeros(0, dtype=np.int8)
         self._dropped = moment.dropped
+        self._marks: deque[tuple[int, int]] = deque(maxlen=self.rows)  # how many events were known by which tick
         never = np.full(self.expected.shape[1], FAR, dtype=np.int64)
         self._moment = Moment(self.base_bin, moment.events, 0, never, never, never, (never,) * len(moment.muted))
 
@@ -141,21 +145,27 @@ class Tally:
             self._classes = self._classes[gone:]
             self._dropped = dropped
 
-    def _count(self, moment: Moment, changed: Mask) -> int:
-        """Counts new events, and anew those of changed hosts; returns the first bin that is another than before."""
+    def _count(self, moment: Moment, changed: Mask, since: int) -> int:
+        """Counts new events, and anew those of hosts changed since a bin; returns the first bin that is other now."""
         self._drop(moment.dropped)
         events, known = moment.events, len(self._classes)
         new = events.since(known)
         first = self._classify(new, moment)
         touched = self._add(new, first, new.weight)
-        if known and changed.any():
-            touched = min(touched, self._count_again(moment, changed))
+        if known and since < FAR:
+            touched = min(touched, self._count_again(moment, changed, self._place_of(since)))
         self._classes = np.concatenate([self._classes, first])
+        self._marks.append((moment.end_bin, self._dropped + len(self._classes)))
         return touched
 
-    def _count_again(self, moment: Moment, changed: Mask) -> int:
-        """Takes out the events of changed hosts that are of another class now, and counts them by that."""
-        again = np.flatnonzero(changed[moment.events.host[: len(self._classes)]])
+    def _place_of(self, first_bin: int) -> int:
+        """A place before which there are only events of earlier bins: none is of a bin after that of its tick."""
+        earlier = (place for end_bin, place in reversed(self._marks) if end_bin < first_bin)
+        return max(0, next(earlier, 0) - self._dropped)
+
+    def _count_again(self, moment: Moment, changed: Mask, place: int) -> int:
+        """Takes out events from a place on that are of another class now, and counts them by that."""
+        again = place + np.flatnonzero(changed[moment.events.host[place : len(self._classes)]])
         classes = self._classify(moment.events.where(again), moment)
         other = classes != self._classes[again]
         again, classes = again[other], classes[other]
@@ -201,24 +211,15 @@ class Tally:
         cell = ((row * shape[1] + codes) * KIND_CLASSES + kind) * shape[3] + classes
         member = codes >= 0
         table = sums(cell[member], np.broadcast_to(weights, codes.shape)[member], int(np.prod(shape))).reshape(shape)
-        for younger in range(shape[3] - 2, -1, -1):
-            table[..., younger] += table[..., younger + 1]
+        table = table[..., ::-1].cumsum(axis=3)[..., ::-1]
         self.inside[rows, :, 0] += table.sum(axis=2)
         self.inside[rows, :, 1:] += table[:, :, 1:]
 
-    def _rate_anew(self, before: Moment, moment: Moment) -> int:
+    def _rate_anew(self, before: Moment, moment: Moment, hosts: Ints, since: int) -> int:
         """Takes the rates of changed hosts out and in again; returns the first bin that is another than before."""
-        changed, earliest = np.zeros(len(moment.exposed), dtype=bool), FAR
-        for one, other in _rate_pairs(before, moment):
-            differ = one != other
-            if differ.any():
-                changed |= differ
-                earliest = min(earliest, int(np.minimum(one[differ], other[differ]).min()))
-        if changed.any():
-            hosts = np.flatnonzero(changed)
-            self._step(before, hosts, -1.0)
-            self._rate(moment, hosts)
-        return max(self.base_bin, earliest)
+        self._step(before, hosts, -1.0)
+        self._rate(moment, hosts)
+        return max(self.base_bin, since)
 
     def _rate(self, moment: Moment, hosts: Ints) -> None:
         """Adds the rates of hosts, and brings the levels up to date."""
@@ -234,9 +235,10 @@ class Tally:
         row, code, place = self._spread(
             moment.exposed[touched] - self.base_bin + self.longest, touched, len(self._steps) - 1
         )
+        first, rows = (int(row.min()), int(row.max() - row.min()) + 1) if len(row) else (0, 0)
         for group in range(KIND_CLASSES):
             rates = self.expected[group, touched][place] * sign
-            self._steps[:, :, group] += self._at_rows(row, code, rates, len(self._steps))
+            self._steps[first : first + rows, :, group] += self._at_rows(row - first, code, rates, rows)
         self.exposed_hosts += sign * np.bincount(code, minlength=len(self.slices))
         exposed = (moment.exposed[touched] - self.base_bin).astype(float)[place]
         self._exposed_bins += sign * sums(code, exposed, len(self.slices))
@@ -270,35 +272,41 @@ class Tally:
 
     def _at_rows(self, row: Ints, code: Ints, rates: Floats, rows: int) -> Floats:
         """Sums of rates by [row, slice]."""
-        return sums(row * len(self.slices) + code, rates, rows * len(self.slices)).reshape(rows, -1)
+        return sums(row * len(self.slices) + code, rates, rows * len(self.slices)).reshape(rows, len(self.slices))
 
     def _sum_from(self, row: int) -> None:
         """Brings the running sums up to date from a row on."""
         end = self.end_bin - self.base_bin
-        rows = np.arange(row, end)
-        if not len(rows):
+        if row >= end:
             return
-        back = self.longest - self._delays
-        level = np.moveaxis(self._levels[rows[:, None] + back[None, :]], 1, 3)
-        rest = np.maximum(self._fleet_rate - self._lost[rows], 1e-12)[:, None, :, None]
-        missing = self._missing if self._missing_steps is None else self._missing[rows]
-        share = np.clip((level - missing) / rest, 0.0, 1.0)
-        for running, values in (
-            (self._inside_sums, self.inside[rows]),
-            (self._due_sums, share * self.total[rows][:, None, :, None]),
-            (self._total_sums, self.total[rows]),
-        ):
-            running[row + 1 : end + 1] = running[row] + values.cumsum(axis=0)
+        tables = (self._inside_sums, self.inside[row:end]), (self._total_sums, self.total[row:end])
+        for running, values in (*tables, (self._due_sums, self._due(row, end))):
+            np.cumsum(values, axis=0, out=running[row + 1 : end + 1])
+            running[row + 1 : end + 1] += running[row]
+
+    def _due(self, row: int, end: int) -> Floats:
+        """Crashes due inside, of rows up to an end."""
+        rest = np.maximum(self._fleet_rate - self._lost[row:end], 1e-12)[:, None, :]
+        due, total = np.empty((end - row, *self._cells)), self.total[row:end][:, None, :]
+        for number, delay in enumerate(self.delays):
+            back = self.longest - delay
+            share = self._levels[row + back : end + back] / rest
+            if self._missing_steps is not None:
+                share = np.clip(share - self._missing[row:end, :, :, number] / rest, 0.0, 1.0)
+            due[..., number] = share * total
+        return due
 
 
 def _rate_pairs(old: Moment, moment: Moment) -> list[tuple[Ints, Ints]]:
     return [(old.exposed, moment.exposed), (old.gone_from, moment.gone_from), (old.gone_to, moment.gone_to)]
 
 
-def _changed_hosts(old: Moment, moment: Moment) -> Mask:
-    """Hosts of which something else is known than before, be it only since when they are exposed."""
-    changed = np.zeros(len(moment.exposed), dtype=bool)
-    for one, other in [*_rate_pairs(old, moment), *zip(old.muted, moment.muted, strict=True)]:
-        if one is not other:
-            changed |= one != other
-    return changed
+def _changes(pairs: list[tuple[Ints, Ints]], hosts: int) -> tuple[Mask, int]:
+    """Hosts of which something else is known than before, be it only since when, and the first bin concerned."""
+    changed, earliest = np.zeros(hosts, dtype=bool), FAR
+    for one, other in pairs:
+        differ = np.zeros(0, dtype=bool) if one is other else one != other
+        if differ.any():
+            changed |= differ
+            earliest = min(earliest, int(np.minimum(one[differ], other[differ]).min()))
+    return changed, earliest
