@@ -1,27 +1,26 @@
 """Takes crashes in: names become numbers, and what is news goes to the store."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 import numpy as np
 
-from incidents.correlation.events import EventStore
+from incidents.correlation.events import EventStore, Floats
 from incidents.correlation.facts import HARD, Crash
 from incidents.correlation.fleet import Fleet
 from incidents.correlation.novelty import Novelty
-
-_own_time = attrgetter("at")
 
 
 def admit(
     crashes: Sequence[Crash], *, fleet: Fleet, novelty: Novelty, store: EventStore, bin_seconds: float
 ) -> int | None:
     """Takes in crashes in order of their own time; returns the bin of the first that is news, None where none is."""
-    crashes = sorted(crashes, key=_own_time)
+    at = np.array([crash.at for crash in crashes])
+    order = np.argsort(at, kind="stable")
+    crashes = [crashes[place] for place in order.tolist()]
     hosts = fleet.see_hosts([crash.host for crash in crashes])
     apps = fleet.apps.numbers([crash.app for crash in crashes])
     kinds = [crash.kind_class for crash in crashes]
-    bins = _bins(crashes, bin_seconds)
+    bins = _bins(at[order], np.array([crash.received_at for crash in crashes]), bin_seconds)
     news = list(novelty.news(hosts, [2 * app + (kind == HARD) for app, kind in zip(apps, kinds, strict=True)], bins))
     if not news:
         return None
@@ -32,10 +31,8 @@ def admit(
     return columns[0][0]
 
 
-def _bins(crashes: Sequence[Crash], bin_seconds: float) -> list[int]:
+def _bins(at: Floats, received_at: Floats, bin_seconds: float) -> list[int]:
     """The bin of each crash: none is of a time after it was known. Equal ones are one object, which saves memory."""
-    at = np.array([crash.at for crash in crashes])
-    received_at = np.array([crash.received_at for crash in crashes])
     bins = (np.minimum(at, received_at) // bin_seconds).astype(np.int64).tolist()
     one: dict[int, int] = {}
     return [one.setdefault(number, number) for number in bins]

@@ -20,6 +20,7 @@ class Exposure:
         self._at = np.full(0, np.inf)
         self._bins: Ints = np.zeros(0, dtype=np.int64)
         self._changed, self._until = True, -np.inf
+        self._latest: float | None = None  # of all touches
         self._ahead = False  # whether some of it lies in the future
 
     def touch(self, host: int, host_deploy: HostDeploy) -> None:
@@ -35,7 +36,7 @@ class Exposure:
                 self.delays.append(host_deploy.at - at)
             self._grow(host + 1)
             if at < self._at[host]:
-                self._at[host], self._changed = at, True
+                self._at[host], self._changed, self._latest = at, True, None
 
     def bins(self, hosts: int, bin_seconds: float, *, until: float) -> Ints:
         """The bin of each host's exposure; FAR where there is none yet. Not to be written to."""
@@ -50,6 +51,10 @@ class Exposure:
 
     def last_at(self, until: float) -> float | None:
         """When it last touched a host."""
+        if self._latest is None:
+            self._latest = float(self._at[np.isfinite(self._at)].max(initial=-np.inf))
+        if -np.inf < self._latest <= until:
+            return self._latest
         known = self._at[self._at <= until]
         return float(known.max()) if len(known) else None
 

@@ -1,6 +1,6 @@
 """Names turned into numbers: hosts, their attributes, apps, stacks and dynos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,16 @@ class Names:
 
     def numbers(self, names: Sequence[str]) -> list[int]:
         """The numbers of names, new or known."""
-        found = zip(names, map(self._numbers.get, names), strict=True)
+        found = zip(names, self.many_known(names), strict=True)
         return [self.number(name) if number is None else number for name, number in found]
 
     def known(self, name: str) -> int | None:
         """The number of a name, or None."""
         return self._numbers.get(name)
+
+    def many_known(self, names: Sequence[str]) -> Iterator[int | None]:
+        """The number of each name, or None."""
+        return map(self._numbers.get, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,8 @@ class Fleet:
 
     def see_hosts(self, names: Sequence[str]) -> list[int]:
         """The numbers of hosts of which some may be new."""
-        known = self.hosts.known
-        return [self.see_host(name) if (number := known(name)) is None else number for name in names]
+        found = zip(names, self.hosts.many_known(names), strict=True)
+        return [self.see_host(name) if number is None else number for name, number in found]
 
     def stack_number(self, app: int, stack: str | None, host: int) -> int:
         """The stack of a crash: what it says, else what the inventory says, else -1."""

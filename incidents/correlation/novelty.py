@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 
 APPS = 1 << 32  # a pair of host and app in one number
-SWEEPS = 30  # an app that went silent is dropped within so many forgettings
+SWEEPS = 60  # an app that went silent is dropped within so many forgettings
 
 
 class Novelty:

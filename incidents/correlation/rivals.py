@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -66,8 +67,7 @@ def _seen(view: View, group: int, settings: Settings) -> Floats:
         sums(events.host[start:end], events.weight[start:end], len(view.gone_from))
         for start, end in zip(starts, [len(events), *starts], strict=False)
     ]
-    seen: Floats = np.cumsum(parts, axis=0)
-    return seen
+    return np.stack(list(accumulate(parts, np.add)))
 
 
 def _spikes(view: View, group: int, window: int, seen: Floats, settings: Settings) -> list[HostSpike]:

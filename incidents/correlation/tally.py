@@ -5,6 +5,7 @@ Rows are bins, cells are [slice, group, delay]. `inside`: weighted crashes on ex
 look-back one subtraction. It equals `tabulate` of the same moment, which is its test.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -210,9 +211,10 @@ class Tally:
         codes = self.slices.codes[:, host]
         cell = ((row * shape[1] + codes) * KIND_CLASSES + kind) * shape[3] + classes
         member = codes >= 0
-        table = sums(cell[member], np.broadcast_to(weights, codes.shape)[member], int(np.prod(shape))).reshape(shape)
-        table = table[..., ::-1].cumsum(axis=3)[..., ::-1]
-        self.inside[rows, :, 0] += table.sum(axis=2)
+        table = sums(cell[member], np.broadcast_to(weights, codes.shape)[member], math.prod(shape)).reshape(shape)
+        for younger in range(shape[3] - 2, -1, -1):
+            table[..., younger] += table[..., younger + 1]
+        self.inside[rows, :, 0] += table[:, :, 0] + table[:, :, 1] + table[:, :, 2]
         self.inside[rows, :, 1:] += table[:, :, 1:]
 
     def _rate_anew(self, before: Moment, moment: Moment, hosts: Ints, since: int) -> int:
@@ -281,8 +283,8 @@ class Tally:
             return
         tables = (self._inside_sums, self.inside[row:end]), (self._total_sums, self.total[row:end])
         for running, values in (*tables, (self._due_sums, self._due(row, end))):
-            np.cumsum(values, axis=0, out=running[row + 1 : end + 1])
-            running[row + 1 : end + 1] += running[row]
+            for place, added in enumerate(values, row):  # much faster than a cumulative sum over the first axis
+                np.add(running[place], added, out=running[place + 1])
 
     def _due(self, row: int, end: int) -> Floats:
         """Crashes due inside, of rows up to an end."""
