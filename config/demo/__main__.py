@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from config import embedded
 from config.embedded import Parts, Program, StartError, Supervisor
 from config.embedded.supervisor import tethered
-from config.launch import check_port, migrate, services
+from config.launch import check_port, migrate, port_in, services
 from config.launch.services import BASE_DIR
 
 STACK, COHORT = "cedar-14", {"tools": "1.9"}
@@ -119,7 +119,7 @@ class Demo:
 def perform(supervisor: Supervisor, chosen: argparse.Namespace) -> str | None:
     """The whole demo; gives the line that the automatic one ends with."""
     folder = Path(os.environ.get("FAULTLINE_VAR") or BASE_DIR / "var").absolute() / "demo"
-    demo = Demo(supervisor, folder=folder, lab=chosen.lab, port=int(os.environ.get("PORT") or 8000))
+    demo = Demo(supervisor, folder=folder, lab=chosen.lab, port=port_in(os.environ))
     staged = demo.open()
     actor = staged["actor"]["name"]
     print(

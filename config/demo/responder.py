@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django.utils import timezone
 
 from fleet.actor import Actor
+from incidents.errors import Refused
 from incidents.lifecycle import RunState, StepState
 from incidents.models import Evidence, Incident, RunbookRun, RunStep
 from incidents.responding import acknowledge_incident, add_note, resolve_incident
@@ -57,15 +58,22 @@ class Responder:
         return current_step(run) if run.state == RunState.RUNNING else None
 
     def _take(self, step: RunStep) -> None:
-        step = prepare_step(step=step, now=timezone.now(), actor=self.actor)
-        if step.state != StepState.READY:
-            raise GaveUp(f"{step.title}: {step.state}. {step.message}")
-        self.say(f"{step.title}: {step.prepared.get('summary', '')}")
-        confirm_step(step=step, digest=step.digest, choice=self._choice(step), now=timezone.now(), actor=self.actor)
+        try:
+            step = self._confirm(step)
+        except Refused as refused:
+            raise GaveUp(f"{step.title}: {refused.message}") from None
         ended = self._await(f"the end of {step.title!r}", lambda: self._ended(step))
         if ended.state != StepState.SUCCEEDED:
             raise GaveUp(f"{ended.title}: {ended.state}. {ended.message} {ended.result}")
         self.say(f"  {ended.message}")
+
+    def _confirm(self, step: RunStep) -> RunStep:
+        step = prepare_step(step=step, now=timezone.now(), actor=self.actor)
+        if step.state != StepState.READY:
+            raise GaveUp(f"{step.title}: {step.state}. {step.message}")
+        self.say(f"{step.title}: {step.prepared.get('summary', '')}")
+        choice = self._choice(step)
+        return confirm_step(step=step, digest=step.digest, choice=choice, now=timezone.now(), actor=self.actor)
 
     def _choice(self, step: RunStep) -> dict[str, Any]:
         if step.kind != "decide":

@@ -20,7 +20,7 @@ def address_of(folder: Path) -> str | None:
     try:
         places = json.loads((folder / "embedded" / "embedded.json").read_text())
         place = Place(**places["postgres"])
-    except (FileNotFoundError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return Postgres(folder=folder / "embedded" / "postgres", port=place.port, password=place.password).url
 

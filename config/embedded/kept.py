@@ -44,7 +44,14 @@ class Kept:
     def _read(self) -> dict[str, Place]:
         if not self._file.exists():
             return {}
-        return {name: Place(**place) for name, place in json.loads(self._file.read_text()).items()}
+        try:
+            return {name: Place(**place) for name, place in json.loads(self._file.read_text()).items()}
+        except (ValueError, TypeError, AttributeError):
+            self.let_go()
+            raise StartError(
+                f"{self._file} is damaged; it has the password of the database beside it. Bring it back from a "
+                f"backup, or move {self._file.parent} away to begin with an empty database."
+            ) from None
 
     def _remember(self, name: str, place: Place) -> Place:
         self._places[name] = place

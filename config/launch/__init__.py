@@ -6,6 +6,6 @@ for program in services(var_dir, port=8000, environment=parts.environment(), ssh
     supervisor.spawn(program)
 """
 
-from config.launch.services import check_port, migrate, services
+from config.launch.services import check_port, migrate, port_in, services
 
-__all__ = ["check_port", "migrate", "services"]
+__all__ = ["check_port", "migrate", "port_in", "services"]

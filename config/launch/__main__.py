@@ -7,7 +7,7 @@ from pathlib import Path
 
 from config import embedded
 from config.embedded import StartError, Supervisor
-from config.launch.services import BASE_DIR, check_port, migrate, services, without_key
+from config.launch.services import BASE_DIR, check_port, migrate, port_in, services, without_key
 
 FIRST = "admin"
 
@@ -43,7 +43,7 @@ def main() -> int:
             run(
                 supervisor,
                 var_dir=var_dir,
-                port=int(os.environ.get("PORT") or 8000),
+                port=port_in(os.environ),
                 ssh_key_file=Path(key) if key else None,
             )
     except StartError as error:

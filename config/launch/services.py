@@ -14,6 +14,14 @@ WORKER = ["worker", "--pool", "threads", "--without-gossip", "--without-mingle",
 SSH_KEY_VARIABLE = "SSH_KEY_FILE"
 
 
+def port_in(environment: Mapping[str, str]) -> int:
+    """The web's port. Raises StartError for what is none."""
+    text = environment.get("PORT") or "8000"
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 1 << 16):
+        raise StartError(f"PORT={text} is no port; it is a number from 1 to 65535.")
+    return int(text)
+
+
 def check_port(port: int) -> None:
     """Say clearly when somebody else listens on the web's port."""
     if not is_free(port):
