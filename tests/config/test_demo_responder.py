@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth import authenticate
 from django.utils import timezone
 
-from config.demo import responder as responding
 from config.demo.responder import GaveUp, Responder
 from config.demo.stage import make_credentials, make_responder
 from fleet.actor import Actor
@@ -53,7 +52,7 @@ def while_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
     """What others do whenever the responder waits."""
 
     def begin(work: Callable[[], object]) -> None:
-        monkeypatch.setattr(responding.time, "sleep", lambda _seconds: work())
+        monkeypatch.setattr("config.demo.responder.time.sleep", lambda _seconds: work())
 
     return begin
 
