@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Iterator, Optional
 
 from .dynohost import Json, Store
 
@@ -93,7 +93,9 @@ class DiskStore(Store):
 
     def highest_fence(self) -> int:
         """The highest fence seen by any process of this host."""
-        return int((read_json(self._fence) or {}).get("fence", 0))
+        kept = read_json(self._fence)
+        fence = kept.get("fence") if isinstance(kept, dict) else None
+        return fence if type(fence) is int and fence > 0 else 0
 
     def raise_fence(self, fence: int) -> int:
         """Remember a higher fence before it is used."""
@@ -118,8 +120,8 @@ class DiskStore(Store):
 
     def answer(self, operation: str) -> Optional[Json]:
         """The kept answer."""
-        kept: Optional[Dict[str, Any]] = read_json(self._path(operation, ".json"))
-        return kept
+        kept = read_json(self._path(operation, ".json"))
+        return kept if isinstance(kept, dict) else None
 
     def keep(self, operation: str, answer: Json) -> None:
         """Keep the answer as a whole file."""
