@@ -18,7 +18,7 @@ class Settings:
     delays: tuple[int, ...] = (0, 5, 10, 20, 40, 80)
     ratios: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0, 15.0, 22.0, 33.0, 50.0, 80.0, 120.0)
     live_bins: int = 480  # a deploy is a suspect this long after it last touched a host
-    delay_cost: float = 1.5  # a fault that begins late is rarer than one that begins at once
+    delay_cost: float = 2.0  # a fault that begins late is rarer than one that begins at once
     lag_grace_bins: int = 10
     lag_cost_bins: float = 20.0
     most_values: int = 40  # an attribute with more values than this cannot name a cohort
@@ -36,6 +36,7 @@ class Settings:
     page_score: float = 11.0
     suspect_score: float = 2.0
     least_hosts_hit: int = 3
+    usual_margin: float = 3.0  # so much more is asked of crashes of the usual kinds, which unruly hours make too
     moment_score: float = 22.0  # from here on fatal signals of one moment are enough
     burst_bins: int = 3
     burst_share: float = 0.35

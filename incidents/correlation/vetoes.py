@@ -38,7 +38,7 @@ def judge(candidate: Candidate, settings: Settings, *, evidence: float) -> list[
     """Every test that looks at the candidate alone."""
     findings = [breadth(candidate, settings), persistence(candidate, settings), lead(candidate, settings)]
     if not evidence:
-        findings.append(burst(candidate, settings))
+        findings += [kinds(candidate, settings), burst(candidate, settings)]
     return findings
 
 
@@ -83,6 +83,15 @@ def lead(candidate: Candidate, settings: Settings) -> Finding:
     return Finding(Ruling.PASS, "the hosts were quiet before the deploy touched them")
 
 
+def kinds(candidate: Candidate, settings: Settings) -> Finding:
+    """Crashes of the usual kinds are what an unruly hour makes; of them more is asked than of others."""
+    if candidate.fit.group != ALL_KINDS or _fatal_beyond(candidate, settings, usually=1.0):
+        return Finding(Ruling.PASS, "its crashes are of another kind than usual")
+    if candidate.fit.score < settings.page_score + settings.usual_margin:
+        return Finding(Ruling.WAIT, "its crashes are of the usual kinds, and no more than an unruly hour may make")
+    return Finding(Ruling.PASS, "it is more than an unruly hour makes")
+
+
 def burst(candidate: Candidate, settings: Settings) -> Finding:
     """A restart makes noise for a moment; a fault goes on, against the other hosts of the same minutes."""
     if candidate.fit.delay >= settings.burst_bins:
@@ -103,11 +112,16 @@ def burst(candidate: Candidate, settings: Settings) -> Finding:
 
 def _too_fatal(candidate: Candidate, settings: Settings) -> bool:
     """Whether clearly more of the crashes inside are fatal signals than a restart makes, or than is usual."""
+    return _fatal_beyond(candidate, settings, usually=2.0, least=settings.restart_fatal_share)
+
+
+def _fatal_beyond(candidate: Candidate, settings: Settings, *, usually: float, least: float = 0.0) -> bool:
+    """Whether clearly more of the crashes inside are fatal signals than so many times the usual share."""
     view = candidate.view
     inside = candidate.of_kinds(ALL_KINDS).crashes_inside()
     weights, fatal = view.events.weight[inside], view.events.kind[inside] == HARD
     usual = float(view.expected[HARD].sum()) / max(float(view.expected[ALL_KINDS].sum()), 1e-12)
-    most = min(max(settings.restart_fatal_share, 2 * usual), 0.95)
+    most = min(max(least, usually * usual, 1e-3), 0.95)
     rest, every = float(weights[~fatal].sum()), max(float(weights.sum()), 1e-12)
     share = float(weights[fatal].sum()) / every
     likelier = every * share * math.log(max(share, 1e-12) / most)
