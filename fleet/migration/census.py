@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Sum, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from fleet.lifecycle import DynoState
 from fleet.migration.facts import AppFact, DynoFact, HostFact
@@ -40,6 +41,11 @@ def memory_of(dyno: Dyno) -> int:
     return dyno.memory_mb or USUAL_MB
 
 
+def _memory(field: str) -> Sum:
+    """The same, summed up by the database."""
+    return Sum(Coalesce(NullIf(field, Value(0)), USUAL_MB))
+
+
 def is_stranded(dyno: Dyno) -> bool:
     """Whether it was stopped to be moved, and runs nowhere."""
     return str(dyno.state) == DynoState.STRANDED.value
@@ -53,8 +59,9 @@ def fresh_hosts(avoid: Collection[int]) -> list[HostFact]:
     apps: dict[int, Counter[int]] = defaultdict(Counter)
     placed = Dyno.objects.placed().filter(host__in=hosts).values_list("host_id", "app_id")
     coming = Move.objects.filter(target__in=hosts, state__in=UNFINISHED).exclude(dyno__host=F("target"))
-    here = placed.annotate(number=Count("pk"), memory=Sum("memory_mb"))
-    there = coming.values_list("target_id", "dyno__app_id").annotate(number=Count("pk"), memory=Sum("dyno__memory_mb"))
+    here = placed.annotate(number=Count("pk"), memory=_memory("memory_mb"))
+    moving = coming.values_list("target_id", "dyno__app_id")
+    there = moving.annotate(number=Count("pk"), memory=_memory("dyno__memory_mb"))
     for host_id, app_id, number, megabytes in [*here, *there]:
         slots[host_id] += number
         memory[host_id] += megabytes

@@ -1,6 +1,10 @@
 """Crashes are aligned on each host's own deploy, and the others are counted in the same minutes."""
 
+from datetime import UTC, datetime
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleet.charts import smooth
 from fleet.exposure import MINUTE, Curve, Exposure, exposure_of, observed
@@ -36,6 +40,30 @@ def test_a_deploy_that_reached_no_host_has_nothing_to_show() -> None:
 def test_hosts_count_only_as_far_as_they_have_come() -> None:
     now = tell_story().now
     assert observed([now - 3 * MINUTE, now - 10 * MINUTE], [-5, 0, 2, 3, 9, 10], now) == [2, 2, 2, 1, 1, 0]
+
+
+@given(st.lists(st.integers(0, 90), max_size=12))
+def test_no_more_hosts_are_observed_than_there_are_and_fewer_as_time_goes_on(ages: list[int]) -> None:
+    now = datetime(2031, 5, 1, 12, 0, tzinfo=UTC)
+    lags = list(range(-60, 61))
+    seen = dict(zip(lags, observed([now - age * MINUTE for age in ages], lags, now), strict=True))
+    assert all(seen[lag] == len(ages) for lag in range(-60, 0))
+    assert [seen[lag] for lag in range(61)] == sorted((seen[lag] for lag in range(61)), reverse=True)
+    assert seen[0] == sum(age > 0 for age in ages)
+    assert sum(seen[lag] for lag in range(61)) == sum(min(age, 61) for age in ages)
+
+
+@given(st.lists(st.none() | st.floats(0, 100), max_size=30), st.integers(1, 6))
+def test_a_smoothed_curve_has_the_same_gaps_and_stays_between_its_neighbours(
+    rates: list[float | None], width: int
+) -> None:
+    out = smooth(rates, width)
+    assert [rate is None for rate in out] == [rate is None for rate in rates]
+    middle = len(rates) // 2
+    for place, rate in enumerate(out):
+        first = max(middle if place >= middle else 0, place - width + 1)
+        near = [value for value in rates[first : place + 1] if value is not None]
+        assert rate is None or min(near) - 1e-4 <= rate <= max(near) + 1e-4
 
 
 def test_smoothing_never_reaches_across_the_deploy() -> None:
