@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -208,14 +209,13 @@ def test_moved_dynos_that_crash_meanwhile_pause_it_without_waiting_for_a_gate(
 
     def crash_all() -> None:
         for move in Move.objects.filter(state=MoveState.DONE).select_related("dyno"):
-            for number in range(6):
-                Crash.objects.get_or_create(
-                    key=f"{move.pk * 100 + number:032x}",
-                    defaults={
-                        "at": timezone.now(), "received_at": timezone.now(), "host_id": move.target_id,
-                        "kind": CrashKind.SEGV, "dyno": move.dyno.name, "source": "test",
-                    },
-                )  # fmt: skip
+            Crash.objects.bulk_create(
+                Crash(
+                    key=uuid4(), at=timezone.now(), received_at=timezone.now(), host_id=move.target_id,
+                    kind=CrashKind.SEGV, dyno=move.dyno.name, source="test",
+                )
+                for _ in range(6)
+            )  # fmt: skip
 
     async def crash(verb: str, _host: str) -> None:
         if verb == "start":
