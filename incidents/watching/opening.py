@@ -13,8 +13,9 @@ from incidents.correlation.verdict import Board, Verdict
 from incidents.models import Delivery, Incident
 from incidents.notifying.queueing import tell_people
 from incidents.timeline.record import record
+from incidents.watching.beginning import first_crash_at
 from incidents.watching.blast import proposal
-from incidents.watching.cause import cause_of, first_crash_at, numbers_of
+from incidents.watching.cause import cause_of, numbers_of
 from incidents.watching.keeping import keep_peak, keep_up, let_fade
 from incidents.wording import headline
 
