@@ -10,6 +10,8 @@ BY_SIGNAL = {
     "SIGBUS": CrashKind.BUS,
     "SIGILL": CrashKind.ILL,
     "SIGFPE": CrashKind.FPE,
+    "SIGTRAP": CrashKind.TRAP,
+    "SIGSYS": CrashKind.SYS,
     "SIGKILL": CrashKind.OUT_OF_MEMORY,
 }
 

@@ -11,7 +11,7 @@ from fleet.models.hosts import Host
 
 
 class CrashKind(models.IntegerChoices):
-    """How a dyno process died. The last five are hard: a fatal signal that is the program's own."""
+    """How a dyno process died. From abort on they are hard: a fatal signal that is the program's own."""
 
     EXIT = 0, "exit"
     OUT_OF_MEMORY = 1, "out of memory"
@@ -20,6 +20,8 @@ class CrashKind(models.IntegerChoices):
     BUS = 4, "bus"
     ILL = 5, "ill"
     FPE = 6, "fpe"
+    TRAP = 7, "trap"
+    SYS = 8, "bad system call"
 
 
 class Crash(models.Model):

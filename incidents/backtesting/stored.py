@@ -12,14 +12,14 @@ from itertools import groupby
 
 from django.db.models import Q
 
-from fleet.models import App, CrashKind, CrashMinute, Deploy, HostDeploy, KernelLine
+from fleet.models import App, CrashMinute, Deploy, HostDeploy, KernelLine
 from incidents.correlation import facts
 from incidents.correlation.correlator import Correlator
 from incidents.correlation.settings import Settings
 from incidents.correlation.verdict import Board
 from incidents.models import Evidence
 from incidents.watching.memory import HISTORY_BINS
-from incidents.watching.readings import DAMAGE_LINES, KIND_NAMES, DynoReader, HostReader, Told, tell
+from incidents.watching.readings import DAMAGE_LINES, KINDS, DynoReader, HostReader, Told, tell
 from incidents.watching.watcher import COARSE_BINS, FINE_BINS
 
 WINDOW_BINS = 240
@@ -93,8 +93,7 @@ def _crashes(start: datetime, end: datetime, apps: dict[int, str]) -> Iterator[T
     )
     values = rows.values_list("host__name", "app_id", "kind", "first_at", "first_received_at")
     for host, app, kind, first_at, first_received_at in values.iterator(chunk_size=5000):
-        signal = "SIGFPE" if kind == CrashKind.FPE else None
-        at, received_at, name = first_at.timestamp(), first_received_at.timestamp(), KIND_NAMES[CrashKind(kind)]
+        at, received_at, (name, signal) = first_at.timestamp(), first_received_at.timestamp(), KINDS[kind]
         if host is not None:
             crash = facts.Crash(at, received_at, host, apps.get(app, ""), kind=name, signal=signal)
             yield Told(received_at, crash)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from fleet.ingest.crashes import ingest_crashes
-from fleet.models import App, Deploy, Dyno, Host, HostDeploy, KernelLine, Stack
+from fleet.models import App, CrashMinute, Deploy, Dyno, Host, HostDeploy, KernelLine, Stack
 from incidents.correlation import facts
 from incidents.models import Evidence, Incident
+from incidents.watching.beginning import HARD
 from incidents.watching.memory import Memory
 from incidents.watching.readings import (
     AT_ONCE,
@@ -88,6 +89,24 @@ def test_host_deploys_without_a_time_of_arrival_are_known_at_once(host: Host) ->
     told = reader.new(at(601), oldest=LONG_AGO)
     assert [one.known_at for one in told] == [at(0).timestamp(), at(5).timestamp()]
     assert told[1].fact == facts.HostDeploy("d1", "h1", at(5).timestamp(), "skipped", at(1).timestamp())
+
+
+def test_a_stamp_of_a_clock_that_is_ahead_is_told_once_and_counts_from_its_time(host: Host) -> None:
+    reader = DeployReader(LONG_AGO)
+    deploy = Deploy.objects.create(key="d1", target="config", kind="upgrade", started_at=at(0))
+    HostDeploy.objects.create(deploy=deploy, host=host, at=at(300), outcome="installed")
+    assert [one.known_at for one in reader.new(at(1), oldest=LONG_AGO)] == [at(0).timestamp(), at(300).timestamp()]
+    for seconds in range(60, 500, 60):
+        assert reader.new(at(seconds), oldest=LONG_AGO) == []
+
+
+@pytest.mark.parametrize("signal", ["SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS"])
+def test_the_same_signals_are_hard_live_and_in_replay(host: Host, signal: str) -> None:
+    died(5, received=30, signal=signal)
+    (told,) = CrashReader(LONG_AGO).new(at(31), oldest=LONG_AGO)
+    assert isinstance(told.fact, facts.Crash)
+    assert told.fact.kind_class == facts.HARD == facts.Crash(0, 0, "h1", "a", signal=signal).kind_class
+    assert CrashMinute.objects.get().kind in HARD
 
 
 def test_dynos_count_where_they_are_from_when_they_changed(host: Host) -> None:
