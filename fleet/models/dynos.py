@@ -50,6 +50,7 @@ class Dyno(models.Model):
         constraints = [state_is_known(DynoState, "dyno_state_is_known")]
         indexes = [
             models.Index(fields=["host", "app"], condition=~Q(state__in=["stopped", "lost"]), name="dynos_placed"),
+            models.Index(fields=["changed_at"], name="dynos_changed"),
         ]
 
     def __str__(self) -> str:

@@ -116,6 +116,7 @@ class Scene:
         self, *, stack: str | None = None, apart_from: Key | None = None, whole: bool = False, reach: int = 0
     ) -> View:
         """The last `reach` bins (0: the window) without what verdicts explain, as `gone` has it."""
+        apart_from = apart_from if apart_from in self.ledger.entries else None
         length = min((bins for bins in VIEW_BINS if 0 < reach <= bins), default=self._longest_view)
         key = (stack, apart_from, whole, length)
         if key not in self._views:

@@ -64,12 +64,17 @@ def let_fade(incident: Incident, *, now: datetime) -> None:
 
 
 def _keep_hosts(incident: Incident, verdict: Verdict, now: datetime) -> None:
-    ids = list(Host.objects.filter(name__in=verdict.hosts).values_list("pk", flat=True))
-    rows = IncidentHost.objects.filter(incident=incident)
-    rows.filter(until_at__isnull=True).exclude(host_id__in=ids).update(until_at=now)
-    rows.filter(until_at__isnull=False, host_id__in=ids).update(until_at=None, since_at=now)
-    known = set(rows.values_list("host_id", flat=True))
-    new = [IncidentHost(incident=incident, host_id=key, since_at=now) for key in ids if key not in known]
+    """Writes only what changed: thousands of hosts may be named, and mostly the same as a minute ago."""
+    rows, named = IncidentHost.objects.filter(incident=incident), set(verdict.hosts)
+    known = list(rows.values_list("host__name", "host_id", "until_at"))
+    gone = [key for name, key, until_at in known if until_at is None and name not in named]
+    back = [key for name, key, until_at in known if until_at is not None and name in named]
+    if gone:
+        rows.filter(host_id__in=gone).update(until_at=now)
+    if back:
+        rows.filter(host_id__in=back).update(until_at=None, since_at=now)
+    ids = Host.objects.filter(name__in=named - {name for name, _, _ in known}).values_list("pk", flat=True)
+    new = [IncidentHost(incident=incident, host_id=key, since_at=now) for key in ids]
     IncidentHost.objects.bulk_create(new, ignore_conflicts=True)
 
 

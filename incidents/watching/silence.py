@@ -29,4 +29,5 @@ def stale_watch(now: datetime) -> Watch | None:
 
 def silent_names(names: Iterable[str], now: datetime) -> list[str]:
     """Which of these hosts are silent."""
-    return list(silent_hosts(now).filter(name__in=list(names)).values_list("name", flat=True))
+    asked = set(names)
+    return [name for name in silent_hosts(now).values_list("name", flat=True) if name in asked]
