@@ -1,7 +1,7 @@
 """A real OpenSSH server on the loopback, run by whoever runs the tests, with keys and settings of its own."""
 
-import getpass
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -61,6 +61,9 @@ def certify(authority: Path, key: Path, *words: str) -> None:
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if SSHD is None:
         pytest.skip("there is no sshd here: apt-get install openssh-server")
+    me = pwd.getpwuid(os.geteuid())
+    if me.pw_shell.endswith(("/nologin", "/false")):
+        pytest.skip(f"sshd lets {me.pw_name} run nothing, whose shell is {me.pw_shell}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd as root insists on it
     folder, port = tmp_path_factory.mktemp("sshd"), free_port()
@@ -77,7 +80,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
     try:
         wait_for(port, process, folder / "log")
-        endpoint = Endpoint("h1", "127.0.0.1", port, getpass.getuser(), host.public)
+        endpoint = Endpoint("h1", "127.0.0.1", port, me.pw_name, host.public)
         yield Server(endpoint, folder / "client_key", folder / "authority", process)
     finally:
         process.terminate()
