@@ -21,6 +21,7 @@ FIRST_PORT, LAST_PORT = 20000, 29999
 LAUNCH_SECONDS = 15.0
 DEFAULT_COMMIT_SECONDS = 120.0
 DEFAULT_COMMAND = ["/app/run"]
+KNOWN = ("dyno", "app", "stack", "image", "memory_mb", "port")  # what is told of a dyno as it was placed
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -37,15 +38,15 @@ class Dynos:
 
     def described(self, folder: Path) -> Json:
         """One dyno in the contract's shape."""
-        spec, state = read_json(folder / "spec.json"), read_json(folder / "state.json") or {}
+        spec, state = _spec_of(folder), read_json(folder / "state.json")
         if spec is None:
             return {"dyno": folder.name, "state": "absent", "healthy": False}
+        state = state if isinstance(state, dict) else {}
         word = self._state(folder, state)
         running = word == "running"
         healthy = running and _listens(spec["port"])
-        known = {key: spec[key] for key in ("dyno", "app", "stack", "image", "memory_mb", "port")}
         return dict(
-            known,
+            {key: spec[key] for key in KNOWN},
             state="running" if healthy else "starting" if running else word,
             healthy=healthy,
             started_at=state.get("started_at"),
@@ -81,13 +82,13 @@ class Dynos:
 
     def _is_placed(self, folder: Path, operation: str) -> bool:
         """True when this operation placed it before; whatever is left of an ended one of that name is cleared."""
-        spec = read_json(folder / "spec.json")
-        if spec is None:
+        spec = _spec_of(folder)
+        if spec is None and not is_locked(folder / "shim.lock"):
             return False
-        if spec["operation"] == operation:
+        if spec is not None and spec.get("operation") == operation:
             return True
         if is_locked(folder / "shim.lock") or not (folder / "state.json").exists():
-            raise Refused("exists_elsewise", "{} runs here already, started otherwise".format(spec["dyno"]))
+            raise Refused("exists_elsewise", "{} runs here already, started otherwise".format(folder.name))
         shutil.rmtree(str(folder))
         return False
 
@@ -138,8 +139,8 @@ class Dynos:
             os.chown(str(path), user_id, user_id, follow_symlinks=False)
 
     def _free_port(self) -> int:
-        specs = [read_json(path) or {} for path in self.folders.dynos.glob("*/spec.json")]
-        taken = {spec.get("port") for spec in specs}
+        specs = [_spec_of(path.parent) for path in self.folders.dynos.glob("*/spec.json")]
+        taken = {spec["port"] for spec in specs if spec}
         return next(port for port in range(FIRST_PORT, LAST_PORT) if port not in taken)
 
     def _wait_for_launch(self, folder: Path) -> None:
@@ -190,6 +191,12 @@ class Dynos:
             _wake(read_json(folder / "state.json"))
             time.sleep(0.03)
         return True
+
+
+def _spec_of(folder: Path) -> Optional[Json]:
+    """How the dyno of this folder was placed; None where that is not wholly there."""
+    spec = read_json(folder / "spec.json")
+    return spec if isinstance(spec, dict) and all(key in spec for key in KNOWN) else None
 
 
 def _wake(state: Optional[Dict[str, Any]]) -> None:
