@@ -9,9 +9,11 @@ Seeds below 1000 are for design; what is reported is measured on seeds from 1000
 """
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -62,15 +64,27 @@ def arguments() -> argparse.Namespace:
     return chosen
 
 
+def spread(todo: list[Task]) -> list[Task]:
+    """In an order in which every kind of run is as far along as the others, whenever one looks."""
+    kinds: dict[tuple[str, str, int], list[Task]] = {}
+    for task in todo:
+        kinds.setdefault((task.conditions, task.scenario, task.hosts), []).append(task)
+    placed = [(place / len(kind), task) for kind in kinds.values() for place, task in enumerate(kind)]
+    return [task for _, task in sorted(placed, key=lambda entry: entry[0])]
+
+
 def carry_out(todo: list[Task], processes: int) -> list[Run]:
-    """Runs everything, the longest first, and says how far it is."""
-    todo = sorted(todo, key=lambda task: (-task.hosts, task.scenario not in QUIET))
+    """Runs everything and says how far it is; Ctrl-C ends it early, with what there is by then."""
     done: list[Run] = []
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        for outcome in pool.imap_unordered(run, todo, chunksize=1):
-            done.append(outcome)
-            if len(done) % 50 == 0:
-                sys.stderr.write(f"{len(done)} of {len(todo)} runs\n")
+    ignore_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("fork").Pool(processes, initializer=ignore_interrupts) as pool:
+        try:
+            for outcome in pool.imap_unordered(run, spread(todo), chunksize=1):
+                done.append(outcome)
+                if len(done) % 50 == 0:
+                    sys.stderr.write(f"{len(done)} of {len(todo)} runs\n")
+        except KeyboardInterrupt:
+            sys.stderr.write(f"ended early, after {len(done)} of {len(todo)} runs\n")
     return done
 
 
