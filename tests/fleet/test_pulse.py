@@ -1,5 +1,6 @@
 """Known crashes give known curves: of the fleet, of one host, and of the hosts that stand out."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -132,3 +133,33 @@ def test_series_hold_a_place_for_every_host_and_minute() -> None:
     minutes = minutes_until(NOW, timedelta(minutes=3))
     assert crashes_by_host([one.pk, other.pk], minutes) == {one.pk: [0, 5, 0], other.pk: [0, 0, 0]}
     assert crashes_by_host([], minutes) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_are_those_of_the_single_crashes(seed: int) -> None:
+    dice = random.Random(seed)
+    hosts = [host(f"h{n}") for n in range(5)]
+    told = {(dice.choice(hosts), dice.randrange(-2, 125), dice.choice(list(CrashKind))): dice.randint(1, 9)
+            for _ in range(80)}  # fmt: skip
+    for (one, ago, kind), count in told.items():
+        crash(one, ago, count, kind)
+    pulse, heat = pulse_and_heat(now=NOW)
+    seen = {key: count for key, count in told.items() if 0 <= key[1] < 120}
+    hard = set(CrashKind) - {CrashKind.EXIT, CrashKind.OUT_OF_MEMORY}
+    for place in range(120):
+        every = sum(count for (_, ago, _), count in seen.items() if ago == 119 - place)
+        fatal = sum(count for (_, ago, kind), count in seen.items() if ago == 119 - place and kind in hard)
+        assert (pulse.hard[place], pulse.hard[place] + pulse.other[place]) == (fatal, every)
+    for one in hosts:
+        own = dict.fromkeys(range(120), 0)
+        for (where, ago, _), count in seen.items():
+            own[ago] += count if where == one else 0
+        lately = sum(own[ago] for ago in range(60))
+        alone = host_pulse(one, now=NOW)
+        both = [fatal + other for fatal, other in zip(alone.hard, alone.other, strict=True)]
+        assert both == [own[119 - place] for place in range(120)]
+        assert (one.name in heat.hosts) == (lately > 0)
+        if lately:
+            assert heat.excess[heat.hosts.index(one.name)] == lately - sum(own[ago] for ago in range(60, 120))
+            assert heat.counts[heat.hosts.index(one.name)] == [own[59 - place] for place in range(60)]
