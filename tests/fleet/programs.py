@@ -1,15 +1,16 @@
 """Host programs called without a connection between: what becomes of a call can be told for each one."""
 
+import asyncio
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from fleet.hostkit.dynohost import MemoryStore, Program
 from fleet.lab.simulated import IMAGES, STACK, Nature, SimulatedMachine
 from fleet.lab.simulated.demo import put_images
-from fleet.ssh import CallError, Endpoint
+from fleet.ssh import CallError, Endpoint, Pool
 from fleet.ssh.answers import Request, judge
 
 AT_ONCE = Nature(crashes_per_dyno_hour=0.0, start_least_seconds=0.0, start_most_seconds=0.0)
@@ -86,6 +87,14 @@ class Programs:
                 star = "" if dyno.commit_by is None else "*"
                 found.setdefault(dyno.name, []).append(f"{machine.name}{star}")
         return found
+
+    def reach(self, work: Callable[[Pool], Awaitable[Any]]) -> Any:
+        """Stands where workers reach hosts."""
+
+        async def whole() -> Any:
+            return await work(cast("Pool", self))
+
+        return asyncio.run(whole())
 
 
 __all__ = ["IMAGES", "STACK", "Programs"]

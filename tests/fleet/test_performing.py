@@ -1,9 +1,8 @@
 """Operations on hosts: sent once, found out about afterwards, and written down by whoever holds them alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,7 +15,7 @@ from fleet.leases import next_fence
 from fleet.lifecycle import OperationState
 from fleet.models import Host, Operation, Taint
 from fleet.performing import deadline_of, due_operations, perform_operations
-from fleet.ssh import NotStarted, Pool, Rejected, Unknown
+from fleet.ssh import NotStarted, Rejected, Unknown
 from tests.fleet.programs import Programs
 
 LOST, AWAY = Unknown("the connection was lost; it may have run"), NotStarted("cannot connect")
@@ -27,14 +26,7 @@ BUSY = Rejected("busy", "another install of this image runs", retry=True)
 def programs(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """One host, called without a connection between; no pause takes any time."""
     found, no_pause = Programs(), asyncio.sleep
-
-    def reach(work: Callable[[Pool], Awaitable[Any]]) -> Any:
-        async def at_once() -> Any:
-            return await work(cast("Pool", found))
-
-        return asyncio.run(at_once())
-
-    monkeypatch.setattr(performing, "reach_hosts", reach)
+    monkeypatch.setattr(performing, "reach_hosts", found.reach)
     monkeypatch.setattr("fleet.performing.asyncio.sleep", lambda _seconds: no_pause(0))
     found.add("h1")
     Host.objects.create(name="h1", state="in_service", added_at=timezone.now(), address="127.0.0.1", host_key="k")

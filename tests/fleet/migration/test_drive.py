@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,7 +27,7 @@ from fleet.migration.mover import (
 from fleet.models import App, Crash, CrashKind, Dyno, Host, Migration, Move, Stack, StackImage
 from fleet.offloop import in_thread
 from fleet.partitions import CRASHES, MINUTES, ensure_partitions
-from fleet.ssh import NotStarted, Pool
+from fleet.ssh import NotStarted
 from tests.fleet.programs import IMAGES, STACK, Programs
 
 LIMITS = Limits(canary=0, gate_seconds=0.0, healthy_seconds=5.0, unknown_seconds=0.2, give_up_seconds=0.0)
@@ -62,14 +62,7 @@ class Busy(Programs):
 def programs(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Busy:
     """Two old hosts with four dynos of each of three apps between them, and two fresh ones."""
     found, now = Busy(), timezone.now()
-
-    def reach(work: Callable[[Pool], Awaitable[Any]]) -> Any:
-        async def whole() -> Any:
-            return await work(cast("Pool", found))
-
-        return asyncio.run(whole())
-
-    monkeypatch.setattr(mover, "reach_hosts", reach)
+    monkeypatch.setattr(mover, "reach_hosts", found.reach)
     stack = Stack.objects.create(name=STACK)
     image = StackImage.objects.create(stack=stack, digest=IMAGES["original"])
     usual = {"state": "in_service", "added_at": now, "address": "127.0.0.1", "host_key": "k"}
