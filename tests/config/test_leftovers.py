@@ -13,16 +13,19 @@ from config.embedded.leftovers import clear_leftover
 from config.embedded.orphans import children_of, is_zombie, name_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+HEARS = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); time.sleep(600)"
 DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program that works in the folder."""
-    process = subprocess.Popen(["sleep", "600"], cwd=tmp_path, text=True)
+    """A program that works in the folder, and hears SIGINT though whoever runs the tests may not."""
+    process = subprocess.Popen([sys.executable, "-c", HEARS], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
     yield process
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def test_a_server_left_in_the_folder_is_ended_and_its_file_goes(tmp_path: Path, server: subprocess.Popen[str]) -> None:
