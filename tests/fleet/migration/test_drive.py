@@ -213,7 +213,7 @@ def test_moved_dynos_that_crash_meanwhile_pause_it_without_waiting_for_a_gate(
     async def crash(verb: str, _host: str) -> None:
         if verb == "start":
             await in_thread(crash_all)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
 
     programs.before = crash
     drive_migration(migration.pk)
@@ -226,7 +226,7 @@ def test_moved_dynos_that_crash_meanwhile_pause_it_without_waiting_for_a_gate(
 
 def test_a_person_who_pauses_during_the_gate_is_heard(programs: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive, "BEAT_SECONDS", 0.02)
-    migration = begin(Limits(canary=2, gate_seconds=0.3))
+    migration = begin(Limits(canary=2, gate_seconds=1.0))
     notes: list[int] = []
     monkeypatch.setattr(rows, "note_wave", lambda *_words: notes.append(1))
 
