@@ -237,10 +237,7 @@ class Tally:
         row, code, place = self._spread(
             moment.exposed[touched] - self.base_bin + self.longest, touched, len(self._steps) - 1
         )
-        first, rows = (int(row.min()), int(row.max() - row.min()) + 1) if len(row) else (0, 0)
-        for group in range(KIND_CLASSES):
-            rates = self.expected[group, touched][place] * sign
-            self._steps[first : first + rows, :, group] += self._at_rows(row - first, code, rates, rows)
+        self._add_steps(self._steps, row, code, self.expected[:, touched][:, place] * sign)
         self.exposed_hosts += sign * np.bincount(code, minlength=len(self.slices))
         exposed = (moment.exposed[touched] - self.base_bin).astype(float)[place]
         self._exposed_bins += sign * sums(code, exposed, len(self.slices))
@@ -259,22 +256,24 @@ class Tally:
             self._lost_steps[:, group] += sums(first, rates, self.rows + 1) - sums(end, rates, self.rows + 1)
         since = np.clip(moment.exposed[hosts] - self.base_bin, -self.longest, self.rows)
         _, code, place = self._spread(end, hosts, self.rows)
+        rates = self.expected[:, hosts][:, place] * sign
         for number, delay in enumerate(self.delays):
             begun = np.minimum(np.maximum(since + delay, first), end)
-            for group in range(KIND_CLASSES):
-                rates = (self.expected[group, hosts] * sign)[place]
-                steps = self._at_rows(begun[place], code, rates, self.rows + 1)
-                steps -= self._at_rows(end[place], code, rates, self.rows + 1)
-                self._missing_steps[:, :, group, number] += steps
+            self._add_steps(self._missing_steps[..., number], begun[place], code, rates)
+            self._add_steps(self._missing_steps[..., number], end[place], code, -rates)
 
     def _spread(self, rows: Ints, hosts: Ints, last: int) -> tuple[Ints, Ints, Ints]:
         """For each slice of each host: its row (kept within 0 and `last`), the slice, and the place of the host."""
         partition, place = np.nonzero(self.slices.codes[:, hosts] >= 0)
         return np.clip(rows, 0, last)[place], self.slices.codes[partition, hosts[place]], place
 
-    def _at_rows(self, row: Ints, code: Ints, rates: Floats, rows: int) -> Floats:
-        """Sums of rates by [row, slice]."""
-        return sums(row * len(self.slices) + code, rates, rows * len(self.slices)).reshape(rows, len(self.slices))
+    def _add_steps(self, steps: Floats, row: Ints, code: Ints, rates: Floats) -> None:
+        """Adds rates by [group, place] at their row and slice; mostly these are few rows."""
+        if len(row):
+            first = int(row.min())
+            shape = int(row.max()) + 1 - first, len(self.slices), KIND_CLASSES
+            cell = ((row - first) * shape[1] + code) * KIND_CLASSES + np.arange(KIND_CLASSES)[:, None]
+            steps[first : first + shape[0]] += sums(cell.ravel(), rates.ravel(), math.prod(shape)).reshape(shape)
 
     def _sum_from(self, row: int) -> None:
         """Brings the running sums up to date from a row on."""
