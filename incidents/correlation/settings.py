@@ -77,7 +77,7 @@ class Settings:
     # Rivals.
     group_margin: float = 4.0
     host_windows: tuple[int, ...] = (10, 20, 30, 60)
-    host_chance: float = 0.0005  # a day, of naming a sound host by all its crashes
+    host_chance: float = 5e-9  # a day, of naming a sound host by all its crashes
     host_fatal_chance: float = 0.005  # the same by its fatal signals alone, which an unruly hour does not raise
     host_rest_chance: float = 1e-6
     host_least_apps: int = 3

@@ -89,7 +89,7 @@ def test_an_unruly_hour_of_one_host_takes_more_than_fatal_signals_do() -> None:
     """The same breadth on one host, once everyday crashes, once fatal signals, which an unruly hour does not raise."""
     spikes = []
     for kind in (OTHER, HARD):
-        crashes = [(END - 1 - 2 * n, 0, kind) for n in range(8)]
+        crashes = [(END - 1 - n, 0, kind) for n in range(11)]
         spikes.append(spiking_hosts(candidate(crashes, exposed={}).view, Settings()))
     assert [len(found) for found in spikes] == [0, 1]
 
