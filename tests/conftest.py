@@ -19,21 +19,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _roles_outlive_a_flush() -> None:
-    """The flush after a transactional test takes the roles along, and whichever test comes next may need them."""
-    post_migrate.connect(_make_roles, sender=apps.get_app_config("incidents"))
+def _whole_flushes() -> None:
+    """What the flush after a transactional test takes along or passes over would fail whichever test comes next."""
+    post_migrate.connect(_complete_flush, sender=apps.get_app_config("incidents"))
 
 
-def _make_roles(**_: object) -> None:
+def _complete_flush(**_: object) -> None:
     roles.make_roles(apps, None)
-
-
-@pytest.fixture(autouse=True)
-def _no_crashes_of_others(request: pytest.FixtureRequest) -> None:
-    """Crash tables are made by SQL of their own, so the flush after a transactional test passes them over."""
-    marker = request.node.get_closest_marker("django_db")
-    transactional = "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction"))
-    if transactional:
-        request.getfixturevalue("transactional_db")
-        with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE fleet_crash, fleet_crash_minute")
+    with connection.cursor() as cursor:  # tables that are made by SQL of their own, so the flush does not know them
+        cursor.execute("TRUNCATE fleet_crash, fleet_crash_minute")
