@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fleet.wording import count as count  # noqa: PLC0414  the correlation takes both from here
-from fleet.wording import plural as plural  # noqa: PLC0414
+from fleet.wording import count, plural
 
 DEPLOY_WORDS = {
     "upgrade": "upgrade", "redeploy": "redeploy", "rollback": "rollback", "abort": "abort", "provision": "provisioning",

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from fleet.wording import count
 from incidents.correlation.correlator import Correlator
 from incidents.correlation.facts import OUTCOMES, Crash, Deploy, HostDeploy
 from incidents.correlation.settings import Settings
@@ -190,7 +191,7 @@ def as_text(notice: Notice) -> str:
     head = f"{stamp(notice.at)} {word}: {verdict.kind} {verdict.subject} {cohort}".rstrip()
     low, high = verdict.interval
     facts = f"  score {verdict.score:.1f}, rate ratio {verdict.rate_ratio:.1f} ({low:.1f} to {high:.1f})"
-    facts += f", {len(verdict.hosts)} hosts named, {verdict.hosts_hit} hit"
+    facts += f", {count(len(verdict.hosts), 'host')} named, {verdict.hosts_hit} hit"
     words = [f"  + {word}" for word in verdict.for_] + [f"  - {word}" for word in verdict.against]
     return "\n".join([head, facts, *words])
 

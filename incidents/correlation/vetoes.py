@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from fleet.wording import count
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.facts import ALL_KINDS, HARD
 from incidents.correlation.fleet import Fleet
@@ -13,7 +14,6 @@ from incidents.correlation.scan import maximise
 from incidents.correlation.settings import Settings
 from incidents.correlation.slices import members
 from incidents.correlation.view import FAR, View
-from incidents.wording import count
 
 
 class Ruling(StrEnum):

@@ -4,6 +4,7 @@ from itertools import compress
 
 import numpy as np
 
+from fleet.wording import count, plural
 from incidents.correlation.candidate import Candidate
 from incidents.correlation.direct import points
 from incidents.correlation.explain import Explanation
@@ -14,7 +15,6 @@ from incidents.correlation.slices import members
 from incidents.correlation.verdict import Suspect, Verdict
 from incidents.correlation.vetoes import Finding, Ruling
 from incidents.correlation.view import FAR
-from incidents.wording import count, plural
 
 
 def numbers(candidate: Candidate) -> tuple[float, tuple[float, float]]:

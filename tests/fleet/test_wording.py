@@ -11,6 +11,7 @@ from fleet.wording import count, plural
     [
         (0, "host", "", "0 hosts"), (1, "host", "", "1 host"), (2, "host", "", "2 hosts"),
         (0, "crash", "crashes", "0 crashes"), (1, "crash", "crashes", "1 crash"), (9, "crash", "crashes", "9 crashes"),
+        (2, "crash", "crashes", "2 crashes"), (1000, "crash", "crashes", "1000 crashes"),
         (1, "moved dyno", "", "1 moved dyno"), (2, "moved dyno", "", "2 moved dynos"),
     ],
 )  # fmt: skip
@@ -20,6 +21,7 @@ def test_a_number_has_its_noun(number: int, noun: str, several: str, words: str)
 
 def test_a_verb_follows_its_number() -> None:
     assert [plural(number, "waits", "wait") for number in (0, 1, 2)] == ["wait", "waits", "wait"]
+    assert [plural(number, "host") for number in (0, 1, 2, 1000)] == ["hosts", "host", "hosts", "hosts"]
 
 
 @pytest.mark.parametrize(

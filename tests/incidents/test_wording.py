@@ -8,13 +8,11 @@ from incidents.wording import (
     MOST_NAMES,
     Cause,
     cohort_words,
-    count,
     deploy_name,
     figure,
     headline,
     hosts_changed,
     outcomes_words,
-    plural,
     some_names,
     times,
 )
@@ -129,14 +127,6 @@ def test_times_at_the_limits(ratio: float, interval: tuple[float, float], words:
 )
 def test_figures(value: float, words: str) -> None:
     assert figure(value) == words
-
-
-@pytest.mark.parametrize(
-    ("number", "words"), [(0, "0 crashes"), (1, "1 crash"), (2, "2 crashes"), (1000, "1000 crashes")]
-)
-def test_counts(number: int, words: str) -> None:
-    assert count(number, "crash", "crashes") == words
-    assert plural(number, "host") == ("host" if number == 1 else "hosts")
 
 
 @pytest.mark.parametrize("number", [0, 1, MOST_NAMES, MOST_NAMES + 1, 500])
