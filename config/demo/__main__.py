@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from config import embedded
 from config.embedded import Parts, Program, StartError, Supervisor
 from config.embedded.supervisor import tethered
-from config.launch import check_port, migrate, port_in, services
+from config.launch import check_port, migrate, port_in, web, workers
 from config.launch.services import BASE_DIR
 
 STACK, COHORT = "cedar-14", {"tools": "1.9"}
@@ -50,12 +50,13 @@ class Demo:
             self._begin_anew(parts)
         self.environment = parts.environment() | {"DJANGO_SETTINGS_MODULE": "config.settings", **PACE}
         self.environment["FAULTLINE_VAR"] = str(self.folder)
+        # These two come up without the database's schema. The workers and the clock wait for the quiet past.
+        begun = self.supervisor.begin([self._lab(), web(self.folder, port=self.port, environment=self.environment)])
         migrate(self.supervisor, environment=self.environment)
-        self._start_lab()
+        self.supervisor.await_ready(begun)
         staged = self._stage()
         key = Path(self._lab_says()["client_key"])
-        for program in services(self.folder, port=self.port, environment=self.environment, ssh_key_file=key):
-            self.supervisor.spawn(program)
+        self.supervisor.spawn_together(workers(self.folder, environment=self.environment, ssh_key_file=key))
         return staged
 
     def begin_story(self, staged: dict[str, Any], *, quiet_seconds: float) -> None:
@@ -87,19 +88,16 @@ class Demo:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
 
-    def _start_lab(self) -> None:
+    def _lab(self) -> Program:
         for name in ("hosts.json", "story.json", "told.json", "report.json"):
             (self.lab_folder / name).unlink(missing_ok=True)
-        ready = self.lab_folder / "hosts.json"
-        self.supervisor.spawn(
-            Program(
-                name="lab",
-                argv=[sys.executable, "-m", "fleet.lab", self.lab, str(self.lab_folder)],
-                log=self.folder / "log" / "lab.log",
-                environment=self.environment,
-                folder=BASE_DIR,
-                ready=ready.exists,
-            )
+        return Program(
+            name="lab",
+            argv=[sys.executable, "-m", "fleet.lab", self.lab, str(self.lab_folder)],
+            log=self.folder / "log" / "lab.log",
+            environment=self.environment,
+            folder=BASE_DIR,
+            ready=(self.lab_folder / "hosts.json").exists,
         )
 
     def _stage(self) -> dict[str, Any]:

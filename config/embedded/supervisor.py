@@ -6,9 +6,10 @@
         supervisor.spawn(Program(name="web", argv=[...], log=path, environment=..., ready=lambda: answers(8000)))
         supervisor.wait()                                           # until Ctrl-C or SIGTERM
 
-`spawn` returns when the program is ready and raises StartError, with its last words, when it does not come up. From
-then on the supervisor keeps it up, with growing pauses between tries. Leaving the `with` block ends everything: first
-the programs of stage 1 (those that use the database), then stage 0. Nothing outlives the supervisor, not even one that
+`spawn` returns when the program is ready and raises StartError, with its last words, when it does not come up;
+`spawn_together` does it for several side by side, and `begin` with `await_ready` leaves time for other work. From then
+on the supervisor keeps it up, with growing pauses between tries. Leaving the `with` block ends everything: first the
+programs of stage 1 (those that use the database), then stage 0. Nothing outlives the supervisor, not even one that
 is killed: each program is tied to it (tether.py) and runs in a process group of its own. `adopt=True` also waits for
 what a killed program leaves behind; only for a process that is nothing but a supervisor.
 """
@@ -116,6 +117,15 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
+def end_together(children: list[Child]) -> None:
+    """Ask all to end, then wait for each."""
+    asked_at = time.monotonic()
+    for child in children:
+        child.signal(child.program.stop_signal)
+    for child in children:
+        child.await_end(asked_at + child.program.stop_seconds)
+
+
 class Supervisor:
     """Starts programs and keeps them running; see the module's text."""
 
@@ -124,6 +134,7 @@ class Supervisor:
     ) -> None:
         self.say = say
         self.children: list[Child] = []
+        self._begun: list[Child] = []
         self._signals = signals
         self._adopt = adopt
         self._former: dict[signal.Signals, Handler] = {}
@@ -147,17 +158,37 @@ class Supervisor:
 
     def spawn(self, program: Program) -> Child:
         """Start a program and keep it running. Returns when it is ready; raises StartError if it does not come up."""
-        child = Child(program)
-        self._start_in_keeper(child)
+        return self.spawn_together([program])[0]
+
+    def spawn_together(self, programs: Iterable[Program]) -> list[Child]:
+        """Start programs side by side; as `spawn`, for all of them."""
+        children = self.begin(programs)
+        self.await_ready(children)
+        return children
+
+    def begin(self, programs: Iterable[Program]) -> list[Child]:
+        """Start programs side by side and wait for none: `await_ready` does."""
+        children = []
+        for program in programs:
+            children.append(Child(program))
+            self._begun.append(children[-1])
+            self._start_in_keeper(children[-1])
+        return children
+
+    def await_ready(self, children: Iterable[Child]) -> None:
+        """Return when all are ready, and keep them running from then on.
+
+        Raises StartError when one does not come up, and ends every program that was not seen ready yet.
+        """
         try:
-            self._await_ready(child)
+            for child in children:
+                self._await_ready(child)
+                self._begun.remove(child)
+                self._ready(child)
+                self.children.append(child)
         except BaseException:
-            child.signal(program.stop_signal)
-            child.await_end(time.monotonic() + program.stop_seconds)
+            self._end_begun()
             raise
-        self.children.append(child)
-        self._ready(child)
-        return child
 
     def run(
         self, name: str, argv: list[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
@@ -183,17 +214,18 @@ class Supervisor:
             self._stopping.set()
             if self._keeper.is_alive():
                 self._keeper.join()
+            self._end_begun()
             for stage in sorted({child.program.stage for child in self.children}, reverse=True):
                 self._stop_all([child for child in self.children if child.program.stage == stage])
             self.children.clear()
 
-    def _stop_all(self, children: Iterable[Child]) -> None:
-        together = list(children)
-        asked_at = time.monotonic()
-        for child in together:
-            child.signal(child.program.stop_signal)
-        for child in together:
-            child.await_end(asked_at + child.program.stop_seconds)
+    def _end_begun(self) -> None:
+        end_together(self._begun)
+        self._begun.clear()
+
+    def _stop_all(self, children: list[Child]) -> None:
+        end_together(children)
+        for child in children:
             self.say(child.program.name, "stopped")
         self._bury()
 

@@ -2,10 +2,9 @@
 
 parts = embedded.start(var_dir, supervisor=supervisor)
 migrate(supervisor, environment=parts.environment())
-for program in services(var_dir, port=8000, environment=parts.environment(), ssh_key_file=None):
-    supervisor.spawn(program)
+supervisor.spawn_together(services(var_dir, port=8000, environment=parts.environment(), ssh_key_file=None))
 """
 
-from config.launch.services import check_port, migrate, port_in, services
+from config.launch.services import check_port, migrate, port_in, services, web, workers
 
-__all__ = ["check_port", "migrate", "port_in", "services"]
+__all__ = ["check_port", "migrate", "port_in", "services", "web", "workers"]

@@ -18,8 +18,7 @@ def run(supervisor: Supervisor, *, var_dir: Path, port: int, ssh_key_file: Path 
     parts = embedded.start(var_dir, supervisor=supervisor)
     environment = parts.environment()
     migrate(supervisor, environment=environment)
-    for program in services(var_dir, port=port, environment=environment, ssh_key_file=ssh_key_file):
-        supervisor.spawn(program)
+    supervisor.spawn_together(services(var_dir, port=port, environment=environment, ssh_key_file=ssh_key_file))
     print(f"\nFaultline is at http://127.0.0.1:{port}/   logs: {var_dir / 'log'}   Ctrl-C ends it", flush=True)
     print(f"{sign_in_of_the_first(supervisor, environment)}\n", flush=True)
     supervisor.wait()

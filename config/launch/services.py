@@ -12,6 +12,8 @@ CELERY = [sys.executable, "-m", "celery", "--app", "config"]
 # Threads: a worker mostly waits for the database or for hosts, and a pool of processes costs 80 MB for each one more.
 WORKER = ["worker", "--pool", "threads", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 SSH_KEY_VARIABLE = "SSH_KEY_FILE"
+# `migrate` has just run them: once is enough, and each of these processes would load every page for it.
+WITHOUT_CHECKS = {"CELERY_SKIP_CHECKS": "1"}
 
 
 def port_in(environment: Mapping[str, str]) -> int:
@@ -41,10 +43,19 @@ def services(
     var_dir: Path, *, port: int, environment: Mapping[str, str], ssh_key_file: Path | None, acting_threads: int = 2
 ) -> list[Program]:
     """All of Faultline's processes. Only the acting worker learns where the SSH key is."""
+    return [
+        web(var_dir, port=port, environment=environment),
+        *workers(var_dir, environment=environment, ssh_key_file=ssh_key_file, acting_threads=acting_threads),
+    ]
+
+
+def workers(
+    var_dir: Path, *, environment: Mapping[str, str], ssh_key_file: Path | None, acting_threads: int = 2
+) -> list[Program]:
+    """The processes that do what the web leaves to them, and the clock."""
     common = without_key(environment)
     acting = common | ({SSH_KEY_VARIABLE: str(ssh_key_file)} if ssh_key_file else {})
     return [
-        web(var_dir, port=port, environment=common),
         worker(var_dir, name="worker", queue="default", threads=4, environment=common),
         worker(var_dir, name="acting", queue="acting", threads=acting_threads, environment=acting),
         beat(var_dir, environment=common),
@@ -67,7 +78,7 @@ def web(var_dir: Path, *, port: int, environment: Mapping[str, str]) -> Program:
         ],
         log=_log(var_dir, "web"),
         before=_new_log(var_dir, "web"),
-        environment=environment,
+        environment=without_key(environment),
         folder=BASE_DIR,
         ready=lambda: answers(port),
     )
@@ -81,7 +92,7 @@ def worker(var_dir: Path, *, name: str, queue: str, threads: int, environment: M
         argv=[*CELERY, *WORKER, "--queues", queue, "--hostname", f"{name}@%h", "--concurrency", str(threads)],
         log=log,
         before=_new_log(var_dir, name),
-        environment=environment,
+        environment={**environment, **WITHOUT_CHECKS},
         folder=BASE_DIR,
         ready=lambda: _says(log, " ready."),
         stop_seconds=6,
@@ -98,7 +109,7 @@ def beat(var_dir: Path, *, environment: Mapping[str, str]) -> Program:
         argv=[*CELERY, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO"],
         log=log,
         before=_new_log(var_dir, "beat"),
-        environment=environment,
+        environment={**environment, **WITHOUT_CHECKS},
         folder=BASE_DIR,
         ready=lambda: _says(log, "beat: Starting"),
     )

@@ -40,6 +40,11 @@ def test_each_queue_has_its_worker_and_the_web_listens_on_the_loopback_alone(pro
     assert all(program.stop_signal == signal.SIGTERM for program in programs.values())
 
 
+def test_only_those_that_serve_no_pages_skip_the_checks_that_the_migration_made(programs: dict[str, Program]) -> None:
+    skipping = {name for name, one in programs.items() if "CELERY_SKIP_CHECKS" in (one.environment or {})}
+    assert skipping == {"worker", "acting", "beat"}
+
+
 def test_a_start_begins_a_log_of_its_own_and_keeps_the_one_before(programs: dict[str, Program]) -> None:
     worker = programs["worker"]
     assert worker.before is not None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,51 @@ def test_what_is_never_ready_is_given_up_and_ended(tmp_path: Path) -> None:
         with pytest.raises(StartError, match="was not ready in 1 s"):
             supervisor.spawn(slow)
         assert ended(int((tmp_path / "web").read_text()))
+
+
+def test_programs_come_up_side_by_side_and_are_kept(tmp_path: Path) -> None:
+    logs = [tmp_path / "worker", tmp_path / "beat"]
+    code = """
+import pathlib, sys, time
+while not all(pathlib.Path(path).exists() for path in sys.argv[1:]):
+    time.sleep(0.01)
+print('met', flush=True)
+time.sleep(600)
+"""
+
+    def one_of(log: Path) -> Program:
+        argv = [sys.executable, "-c", code, *map(str, logs)]
+        return Program(name=log.name, argv=argv, log=log, ready=lambda: "met" in log.read_text())
+
+    said = Said()
+    with Supervisor(say=said) as supervisor:
+        children = supervisor.spawn_together(one_of(log) for log in logs)
+        assert [child.state for child in children] == ["ready", "ready"]
+        first = children[1].pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: children[1].pid not in {None, first})
+    assert said[:2] == [("worker", "ready"), ("beat", "ready")]
+
+
+def test_one_that_does_not_come_up_ends_those_that_were_begun_with_it(tmp_path: Path) -> None:
+    tells = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    slow = Program(name="lab", argv=[sys.executable, "-c", tells], log=tmp_path / "lab", ready=lambda: False)
+    broken = program(tmp_path, "web", "raise SystemExit('no such table')")
+    with Supervisor(say=Said()) as supervisor:
+        begun = supervisor.begin([slow])
+        eventually(lambda: (tmp_path / "lab").read_text().endswith("\n"))
+        with pytest.raises(StartError, match="web ended while starting"):
+            supervisor.spawn(replace(broken, ready=lambda: False))
+        assert begun[0].pid is None
+        assert ended(int((tmp_path / "lab").read_text()))
+
+
+def test_what_was_only_begun_ends_with_the_rest(tmp_path: Path) -> None:
+    with Supervisor(say=Said()) as supervisor:
+        pid = supervisor.begin([program(tmp_path, "lab", WAITS)])[0].pid
+    assert pid
+    assert ended(pid)
 
 
 def test_a_stubborn_program_is_forced(tmp_path: Path) -> None:
