@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config import embedded
 from config.embedded import Parts, Program, StartError, Supervisor
-from config.embedded.supervisor import tethered
+from config.embedded.child import tethered
 from config.launch import check_port, migrate, port_in, web, workers
 from config.launch.services import BASE_DIR
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from config.embedded import StartError, Supervisor, start_database
+from config.embedded.child import tethered
 from config.embedded.kept import Kept
-from config.embedded.supervisor import tethered
 
 
 def main(arguments: list[str]) -> int:

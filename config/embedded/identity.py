@@ -6,7 +6,7 @@ import signal
 import subprocess
 from functools import cache
 
-from config.embedded.supervisor import tethered
+from config.embedded.child import tethered
 
 
 @cache

@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from config.embedded.child import tethered
 from config.embedded.identity import identity
 from config.embedded.leftovers import clear_leftover
 from config.embedded.ports import LOOPBACK
 from config.embedded.program import Program, StartError
-from config.embedded.supervisor import tethered
 from config.embedded.tether import NOBODY
 
 NAME = "faultline"

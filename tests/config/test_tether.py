@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from config.embedded.child import TETHER, tethered
 from config.embedded.identity import identity
-from config.embedded.supervisor import TETHER, tethered
 from config.embedded.tether import NOBODY, PARENT_IS_GONE, as_nobody
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ties are Linux's")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 STARTS_ONE = """
 import subprocess, sys
-from config.embedded.supervisor import tethered
+from config.embedded.child import tethered
 child = subprocess.Popen(tethered(sys.argv[2:], death_signal=int(sys.argv[1])), stdout=subprocess.PIPE)
 print(child.pid, flush=True)
 input()
