@@ -75,6 +75,11 @@ class Incident(models.Model):
         return f"Incident {self.pk}"
 
     @property
+    def compares_hosts(self) -> bool:
+        """Whether its numbers compare hosts with other hosts; else they compare with the same ones' own past."""
+        return self.verdict in {self.Verdict.DEPLOY, self.Verdict.GROUP}
+
+    @property
     def reference(self) -> str:
         """How rows of the fleet refer to it."""
         return f"incident:{self.pk}"

@@ -15,8 +15,6 @@ from incidents.timeline.record import first_break_of, whole_timeline
 from incidents.timeline.revisions import Revisions, revisions_of
 from incidents.wording import some_names, times
 
-COMPARED = (Incident.Verdict.DEPLOY, Incident.Verdict.GROUP)  # with other hosts; the others with their own past
-
 
 @dataclass(frozen=True)
 class Draft:
@@ -131,7 +129,7 @@ def _numbers(incident: Incident) -> list[tuple[str, str]]:
     if numbers.get("hosts_exposed"):
         hit = f"{numbers.get('hosts_hit', 0)} of {numbers['hosts_exposed']}"
         rows.append((f"Hosts hit, of those {'exposed' if incident.deploy_id else 'named'}", hit))
-    if "controls" in numbers and incident.verdict in COMPARED:
+    if "controls" in numbers and incident.compares_hosts:
         rows.append(("Hosts to compare with", str(numbers["controls"])))
     if "lag_seconds" in numbers:
         rows.append(("Time from the deploy to a host's first crash, median", duration(numbers["lag_seconds"])))
@@ -141,7 +139,7 @@ def _numbers(incident: Incident) -> list[tuple[str, str]]:
 
 
 def _compared(incident: Incident) -> str:
-    others = "those of the other hosts" if incident.verdict in COMPARED else "the usual ones"
+    others = "those of the other hosts" if incident.compares_hosts else "the usual ones"
     return f"Crashes against {others}" + (
         ", with the 95 % interval" if incident.verdict != Incident.Verdict.APP else ""
     )

@@ -101,6 +101,7 @@ def _incident(deploy: Deploy, old: list[Host], now: datetime) -> Incident:
     Incident.objects.create(
         verdict="app", subject=LONG_APP, severity="notice", began_at=now - 40 * MINUTE, opened_at=now - 35 * MINUTE,
         headline=f"{LONG_APP} crashes by itself, wherever it runs: a notice to its owner",
+        numbers=NOTICE,
     )  # fmt: skip
     IncidentHost.objects.bulk_create(IncidentHost(incident=incident, host=host, since_at=now) for host in old[:-1])
     for key, score, told in (("d3", 14.2, (FOR, AGAINST)), ("d1", 2.0, (["same minutes"], ["mostly well hosts"]))):
@@ -265,6 +266,11 @@ def _answer(host: str, role: str, finding: str, output: str) -> dict[str, Any]:
 NUMBERS: dict[str, Any] = {
     "rate_ratio": 9.1, "interval": [5.2, 15.8], "hosts_hit": 13, "hosts_exposed": 14, "controls": 50,
     "lag_seconds": 320, "standing": True,
+}  # fmt: skip
+NOTICE: dict[str, Any] = {
+    "rate_ratio": 12.4, "interval": [0.0, 0.0], "hosts_hit": 7, "controls": 0, "lag_seconds": None, "standing": True,
+    "severity": {"words": "Notice: one app's own matter, told to its owner"},
+    "for": ["94% of what is new in the fleet is this app, on 7 hosts"], "against": [],
 }  # fmt: skip
 FOR = ["crashes began on each host within six minutes of its own deploy", "13 of 14 exposed hosts with tools 1.9 crash"]
 AGAINST = ["one such host is well"]

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from fleet.models import Host
+from incidents.models import Incident
 from tests.incidents.views.story import Story, signed_in, tell_story
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +109,33 @@ def painted(value: object) -> object:
     if isinstance(value, dict):
         return {key: painted(inner) for key, inner in value.items()}
     return [painted(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("verdict", "against", "beside"),
+    [("fleet", "no deploy explains this", "the usual"), ("group", "two deploys fit as well", "the others")],
+)
+def test_what_no_deploy_explains_says_why(story: Story, verdict: str, against: str, beside: str) -> None:
+    numbers = {
+        "rate_ratio": 2.6,
+        "interval": [1.9, 3.6],
+        "for": ["31.0 crashes where 12.0 were due"],
+        "against": [against],
+    }
+    opened = Incident.objects.create(
+        verdict=verdict, subject="all", headline="More crash", numbers=numbers, began_at=story.now, opened_at=story.now
+    )
+    page = signed_in("viewer").get(f"/incidents/{opened.pk}").text
+    assert f"Crashes against {beside}<" in page
+    assert '<li class="for"><span>31.0 crashes where 12.0 were due</span></li>' in page
+    assert f'<li class="against"><span>{against}</span></li>' in page
+
+
+def test_before_anything_is_known_there_is_no_empty_card(story: Story) -> None:
+    bare = Incident.objects.create(
+        verdict="app", subject="blog", headline="blog crashes", began_at=story.now, opened_at=story.now
+    )
+    assert "What it is" not in signed_in("viewer").get(f"/incidents/{bare.pk}").text
 
 
 def test_the_recorded_past_is_marked_as_such() -> None:
