@@ -139,7 +139,7 @@ def examine_deploy(scene: Scene, explanation: Explanation, groups: list[Candidat
     findings = _test(scene, explanation, candidate, groups)
     if len(coarse.fit.slice_) < len(candidate.fit.slice_):
         findings += [f for f in _test(scene, explanation, coarse, groups) if f.ruling != Ruling.PASS]
-    if any(finding.fades for finding in findings):
+    if any(finding.fades for finding in findings) and scene.is_bin_over:  # half a bin looks as if it faded
         scene.ledger.noisy.add(explanation.deploy)
     well = spared(scene.exposures[explanation.deploy], candidate)
     return replace(explanation, findings=tuple(dict.fromkeys(findings)), spared=well)

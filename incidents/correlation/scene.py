@@ -49,6 +49,11 @@ class Scene:
         """How many hosts there are."""
         return len(self.fleet.hosts)
 
+    @property
+    def is_bin_over(self) -> bool:
+        """Whether the last bin has been seen to its end."""
+        return self.now >= self.end_bin * self.settings.bin_seconds
+
     def live(self) -> list[tuple[Exposure, Ints]]:
         """The deploys that touched a host lately, with the bin of each host's exposure."""
         oldest = self.now - self.settings.live_bins * self.settings.bin_seconds

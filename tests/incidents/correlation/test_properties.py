@@ -1,7 +1,7 @@
 """What must hold whatever the numbers are."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incidents.correlation.verdict import Board, Notice
@@ -47,6 +47,7 @@ def test_the_names_of_the_hosts_change_nothing(seed: int, order: list[int]) -> N
 
 @SLOW
 @given(seed=st.integers(0, 10_000))
+@example(seed=8093)  # at the middle of its last bin the crashes seem to have faded
 def test_a_tick_in_two_halves_is_as_good_as_one(seed: int) -> None:
     """The numbers of a moment do not depend on how often was asked before it; only a page may be out sooner."""
     boards = []
