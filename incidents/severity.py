@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fleet.wording import count
-from incidents.wording import figure
+from incidents.wording import times
 
 ORDER = ("notice", "minor", "major")
 WIDE = 0.10  # from this share of hosts, dynos or apps on it is major, however weak
@@ -25,6 +25,7 @@ class Blast:
     apps: int
     of_apps: int
     rate_ratio: float
+    interval: tuple[float, float] = (0.0, 0.0)
 
     @property
     def share(self) -> float:
@@ -52,12 +53,12 @@ def severity_words(severity: str, blast: Blast) -> str:
     head = severity.capitalize()
     if blast.verdict == "app":
         return f"{head}: one app's own matter, told to its owner"
-    times = f"{figure(blast.rate_ratio)} times the crashes"
+    worse = f"{times(blast.rate_ratio, blast.interval)} the crashes"
     if blast.verdict == "fleet":
-        return f"{head}: the whole fleet of {count(blast.of_hosts, 'host')}; {times}"
+        return f"{head}: the whole fleet of {count(blast.of_hosts, 'host')}; {worse}"
     hosts = f"{blast.hosts} of {count(blast.of_hosts, 'host')} ({_percent(blast.hosts, blast.of_hosts)})"
     rest = f"{_percent(blast.dynos, blast.of_dynos)} of the dynos, {blast.apps} of {count(blast.of_apps, 'app')}"
-    return f"{head}: {hosts}, {rest}; {times}"
+    return f"{head}: {hosts}, {rest}; {worse}"
 
 
 def is_worse(one: str, other: str) -> bool:

@@ -21,8 +21,9 @@ def blast_of(verdict: Verdict) -> Blast:
     hosts = Host.objects.exclude(state__in=[HostState.RETIRED, HostState.UNKNOWN]).count()
     whole, hit = _placed(None), _placed(verdict.hosts)
     return Blast(
-        verdict.kind, len(verdict.hosts), max(hosts, len(verdict.hosts)), *_pairs(hit, whole), verdict.rate_ratio
-    )
+        verdict.kind, len(verdict.hosts), max(hosts, len(verdict.hosts)), *_pairs(hit, whole),
+        verdict.rate_ratio, verdict.interval,
+    )  # fmt: skip
 
 
 def proposal(verdict: Verdict) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """Severity by what is hit."""
 
+from dataclasses import replace
+
 import pytest
 
 from incidents.severity import Blast, is_worse, propose, severity_words
@@ -38,6 +40,11 @@ def test_its_reasons_are_said() -> None:
     )
     assert severity_words("major", blast("fleet", 0)) == "Major: the whole fleet of 200 hosts; 9.1 times the crashes"
     assert severity_words("notice", blast("app")) == "Notice: one app's own matter, told to its owner"
+
+
+def test_without_crashes_to_compare_with_only_the_least_is_said() -> None:
+    told = severity_words("major", replace(blast("deploy", 34), interval=(12.7, 1e9)))
+    assert told.endswith("; at least 12.7 times the crashes")
 
 
 def test_an_empty_inventory_is_no_error() -> None:
