@@ -17,6 +17,7 @@ from incidents.correlation.ledger import Ledger
 from incidents.correlation.novelty import Novelty
 from incidents.correlation.scene import ALONE, Scene
 from incidents.correlation.settings import Settings
+from incidents.correlation.silence import Silence
 from incidents.correlation.standing import Standing, standings
 from incidents.correlation.verdict import Board
 from incidents.correlation.wording import suspect
@@ -40,6 +41,7 @@ class Correlator:
         self._baseline = Baseline(self.settings)
         self._ledger = Ledger(self.settings)
         self._workbench = Workbench(self.settings)
+        self._silence = Silence(self.settings.bin_seconds)
         self._exposures: dict[str, Exposure] = {}
         self._evidence: list[Evidence] = []
         self._arrived: list[Crash] = []  # since the last tick, or not received yet
@@ -78,12 +80,20 @@ class Correlator:
         self._fleet.see_host(host)
         self._evidence.append(Evidence(host, at, kind, text))
 
+    def set_silence(self, host: str, since: float | None) -> None:
+        """Nothing was heard of a host after `since`: from then on its bins count for nothing; None: heard again."""
+        number = self._fleet.see_host(host)
+        if since is None:
+            self._silence.ends(number)
+        else:
+            self._silence.begins(number, since)
+
     def tick(self, now: float) -> Board:
         """What stands as of `now`, by what was known by then."""
         end_bin = self._end_bin(now)
         self._admit(now)
         shape = (len(self._fleet.hosts), len(self._fleet.stacks) + 1)
-        gone = self._ledger.explained(shape[0])
+        gone = self._silence.left_out(self._ledger.explained(shape[0]))
         self._baseline.absorb(self._store, end_bin=end_bin, shape=shape, gone=gone)
         self._workbench.prepare(self._fleet, end_bin=end_bin)
         self._forget(now, end_bin)
@@ -120,7 +130,7 @@ class Correlator:
         """The fleet and its last hours as of now, without what the verdicts of this moment explain."""
         return Scene(
             now, self._end_bin(now), self.settings, self._fleet, self._store, self._baseline, self._ledger,
-            self._exposures, self._evidence, self._workbench,
+            self._exposures, self._evidence, self._silence, self._workbench,
         )  # fmt: skip
 
     def _end_bin(self, now: float) -> int:

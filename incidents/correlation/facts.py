@@ -72,6 +72,14 @@ def kind_class(kind: str | None, signal: str | None, exit_status: int | None) ->
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing was heard of a host after `since`; None: it is heard again."""
+
+    host: str
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a host's kernel or a verification said, such as an I/O error of a loop device."""
 

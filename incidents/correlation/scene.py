@@ -12,6 +12,7 @@ from incidents.correlation.fleet import Fleet
 from incidents.correlation.ledger import Key, Ledger
 from incidents.correlation.scan import Fit, scan_tally
 from incidents.correlation.settings import Settings
+from incidents.correlation.silence import Silence
 from incidents.correlation.slices import Slices
 from incidents.correlation.tally import Moment, Tally
 from incidents.correlation.view import FAR, View
@@ -34,6 +35,7 @@ class Scene:
     ledger: Ledger
     exposures: dict[str, Exposure]
     evidence: list[Evidence]
+    silence: Silence
     workbench: Workbench
     _views: dict[tuple[str | None, Key | None, bool, int], View] = field(default_factory=dict)
     _fits: dict[TallyKey, tuple[Tally, list[Fit]]] = field(default_factory=dict)
@@ -69,10 +71,14 @@ class Scene:
         return exposure.bins(self.hosts, self.settings.bin_seconds, until=self.now)
 
     def gone(self, *, apart_from: Key | None = None, whole: bool = False) -> tuple[Ints, Ints]:
-        """First and end bin on each host of what verdicts explain (but `apart_from`); `whole`: deploys apart."""
+        """First and end bin on each host of what verdicts explain (but `apart_from`), and of its silence.
+
+        `whole`: as if no deploy were blamed.
+        """
         key = apart_from, whole
         if key not in self._gone:
-            self._gone[key] = self.ledger.explained(self.hosts, apart_from=apart_from, deploys=not whole)
+            explained = self.ledger.explained(self.hosts, apart_from=apart_from, deploys=not whole)
+            self._gone[key] = self.silence.left_out(explained)
         return self._gone[key]
 
     def fits(

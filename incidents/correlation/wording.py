@@ -69,6 +69,12 @@ def words_against(candidate: Candidate, explanation: Explanation) -> tuple[str, 
     return tuple(words)
 
 
+def silent_words(scene: Scene) -> tuple[str, ...]:
+    """That some hosts are left out, where some are."""
+    silent = len(scene.silence)
+    return (f"nothing is heard of {count(silent, 'host')}: left out on both sides",) if silent else ()
+
+
 def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Explanation]) -> Verdict:
     """The verdict that blames a deploy."""
     candidate = explanation.candidate
@@ -84,7 +90,7 @@ def deploy_verdict(scene: Scene, explanation: Explanation, *, rivals: list[Expla
         "deploy", explanation.deploy, scene.now, cohort, names(scene, hosts), explanation.score,
         ratio, interval, lag_seconds(scene, candidate), int(candidate.hit.sum()),
         int((candidate.exposed >= FAR).sum()), words_for(candidate, explanation),
-        (*against, *words_against(candidate, explanation)),
+        (*against, *words_against(candidate, explanation), *silent_words(scene)),
     )  # fmt: skip
 
 
@@ -96,7 +102,7 @@ def group_verdict(scene: Scene, group: Candidate, findings: list[Finding]) -> Ve
     return Verdict(
         "group", group.name, scene.now, group.cohort, names(scene, group.member), fit.score, ratio, interval, None,
         int(group.hit.sum()), int((~group.member).sum()), (words, *(finding.words for finding in findings)),
-        ("no deploy explains this",),
+        ("no deploy explains this", *silent_words(scene)),
     )  # fmt: skip
 
 
@@ -124,7 +130,7 @@ def fleet_verdict(scene: Scene, rise: FleetRise, by_time: list[str]) -> Verdict:
     spread = rise.ratio * np.exp(np.array([-1.96, 1.96]) / np.sqrt(max(rise.observed, 1.0)))
     return Verdict(
         "fleet", "fleet", scene.now, {}, (), rise.score, rise.ratio, (float(spread[0]), float(spread[1])),
-        None, 0, 0, (words,), against or ("no deploy explains this",),
+        None, 0, 0, (words,), (*(against or ("no deploy explains this",)), *silent_words(scene)),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from incidents.watching.readings import (
     first_recorded,
     tell,
 )
+from incidents.watching.silence import SilenceReader
 
 HISTORY_BINS = 1440
 
@@ -51,6 +52,7 @@ class Memory:
     def __post_init__(self) -> None:
         self.crashes, self.deploys = CrashReader(self.since), DeployReader(self.since)
         self.evidence, self.hosts, self.dynos = EvidenceReader(self.since), HostReader(), DynoReader()
+        self.silence = SilenceReader()
         self.recorded_from = first_recorded(self.since)
 
     def read(self, now: datetime) -> None:
@@ -59,6 +61,7 @@ class Memory:
         found = [
             *self.hosts.new(), *self.dynos.new(now), *self.deploys.new(now, oldest=oldest),
             *self.evidence.new(now, oldest=oldest), *self.crashes.new(now, oldest=oldest),
+            *self.silence.new(now),
         ]  # fmt: skip
         self.waiting = sorted([*self.waiting, *found], key=lambda told: told.order)
 

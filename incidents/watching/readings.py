@@ -46,9 +46,9 @@ class Running:
     count: int
 
 
-Fact = Seen | Running | facts.Deploy | facts.HostDeploy | facts.Evidence | facts.Crash
+Fact = Seen | Running | facts.Deploy | facts.HostDeploy | facts.Evidence | facts.Silence | facts.Crash
 RANKS: dict[type, int] = {
-    Seen: 0, Running: 1, facts.Deploy: 2, facts.HostDeploy: 3, facts.Evidence: 4, facts.Crash: 5,
+    Seen: 0, Running: 1, facts.Deploy: 2, facts.HostDeploy: 3, facts.Evidence: 4, facts.Silence: 5, facts.Crash: 6,
 }  # fmt: skip
 
 
@@ -283,6 +283,8 @@ def tell(correlator: Correlator, fact: Fact) -> None:
             correlator.add_deploy(fact)
         case facts.Evidence():
             correlator.add_evidence(fact.host, fact.at, fact.kind, fact.text)
+        case facts.Silence():
+            correlator.set_silence(fact.host, fact.since)
         case Seen():
             correlator.set_host(fact.host, fact.attributes)
         case Running():

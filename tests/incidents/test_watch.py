@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -192,6 +193,18 @@ def test_silent_feeds_are_said(troubled_fleet: Fleet) -> None:
     assert [h.name for h in watch.silent_hosts(troubled_fleet.now)] == ["h00"]
     troubled_fleet.pass_ticks(1, dying=0.2)
     assert Incident.objects.get().numbers["silent"] == ["h00"]
+
+
+def test_silent_hosts_are_not_counted_as_well(quiet_fleet: Fleet, settings: Any) -> None:
+    settings.COLLECT_SECONDS = 2.0
+    quiet_fleet.pass_ticks(2)
+    silent = quiet_fleet.hosts[-1]
+    silent.address, silent.host_key = "127.0.0.1", "ssh-ed25519 AAAA"
+    silent.feed_at = quiet_fleet.now
+    silent.save()
+    quiet_fleet.redeploy("d3")
+    quiet_fleet.pass_ticks(20, dying=0.2, normal=0.0)
+    assert "nothing is heard of 1 host: left out on both sides" in Incident.objects.get().numbers["against"]
 
 
 def test_kernel_errors_become_evidence_and_reach_the_correlation(troubled_fleet: Fleet) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from incidents.correlation.rivals import AppLoop, FleetRise, HostSpike
 from incidents.correlation.settings import Settings
+from incidents.correlation.silence import Silence
 from incidents.correlation.verdict import Verdict
 from incidents.correlation.vetoes import Ruling, breadth
 from incidents.correlation.wording import app_verdict, fleet_verdict, host_verdict, names, words_against
@@ -20,7 +21,7 @@ def scene(hosts: int = 4) -> Any:
     fleet = SimpleNamespace(
         hosts=SimpleNamespace(names=[f"h{n}" for n in range(hosts)]), apps=SimpleNamespace(names=["app-0", "app-1"])
     )
-    return SimpleNamespace(fleet=fleet, hosts=hosts, now=7200.0)
+    return SimpleNamespace(fleet=fleet, hosts=hosts, now=7200.0, silence=Silence(60.0))
 
 
 def candidate(*, hit: int, inside: int, untouched: int = 1, price: float = 0.0) -> Any:
