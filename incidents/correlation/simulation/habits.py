@@ -22,6 +22,11 @@ class Said:
     kind: str
     subject: str
 
+    @property
+    def named(self) -> tuple[str, str]:
+        """What it names."""
+        return self.kind, self.subject
+
 
 def fleet_habit(story: Story) -> list[Said]:
     """The fleet's crashes of ten minutes are out of line: the last deploy did it."""

@@ -76,7 +76,8 @@ def _score_fault(story: Story, after: list[Said], outcome: Outcome) -> None:
     truth, onset = story.truth, story.truth.onset or 0.0
     good = [page for page in after if is_right(story, page)]
     outcome.right = bool(after) and after[0] in good
-    in_time = {(p.kind, p.subject) for p in good if p.minute - onset <= truth.recall_minutes}
+    onsets = {("deploy", fault.rollout.name): fault.onset for fault in truth.faults}  # of two faults each has its own
+    in_time = {page.named for page in good if page.minute - onsets.get(page.named, onset) <= truth.recall_minutes}
     wanted = {("deploy", fault.rollout.name) for fault in truth.faults} or {(str(truth.verdict), str(truth.subject))}
     outcome.recalled = wanted <= in_time or bool(truth.also & in_time)
     if good:
@@ -85,7 +86,7 @@ def _score_fault(story: Story, after: list[Said], outcome: Outcome) -> None:
 
 def is_right(story: Story, page: Said) -> bool:
     """Whether a page names what is to blame."""
-    truth, named = story.truth, (page.kind, page.subject)
+    truth, named = story.truth, page.named
     faults = {("deploy", fault.rollout.name) for fault in truth.faults}
     return named == (truth.verdict, truth.subject) or named in faults | truth.also
 
