@@ -114,6 +114,7 @@ def test_a_body_over_the_cap(send: Sender, settings: Any) -> None:
 
 def test_unknown_and_disabled_sources(send: Sender) -> None:
     problem(send(DEPLOY, path="/hooks/other"), 404)
+    problem(send(DEPLOY, path="/hooks/a%00b"), 404)
     WebhookSource.objects.update(enabled=False)
     problem(send(DEPLOY), 404)
 
