@@ -13,6 +13,7 @@ Word = Annotated[str, Meta(max_length=200)]
 AttributeName = Annotated[str, Meta(min_length=1, max_length=100)]
 Attributes = Annotated[dict[AttributeName, Word | int | float | bool], Meta(max_length=100)]
 Whole = Annotated[int, Meta(ge=0, le=2_147_483_647)]
+FIRST_YEAR, LAST_YEAR = 1970, 9998  # in UTC all of these can be read back, and a few days be added
 
 
 class CrashRecord(Struct, gc=False):
@@ -50,6 +51,10 @@ class HostRecord(Struct):
     provisioned_at: Moment | None = None
     state: Literal["enrolling", "in_service", "retired"] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a time that the database would keep but not give back."""
+        check_year("provisioned_at", self.provisioned_at)
+
     def texts(self) -> list[str | None]:
         """Every text in it that goes into the database."""
         attributes = self.attributes or {}
@@ -71,6 +76,21 @@ class DynoRecord(Struct):
     started_at: Moment | None = None
     state: Literal["starting", "running", "crashed", "stopping", "stopped", "lost"] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a time that the database would keep but not give back."""
+        check_year("started_at", self.started_at)
+
     def texts(self) -> list[str | None]:
         """Every text in it that goes into the database."""
         return [self.host, self.app, self.stack, self.dyno, self.image]
+
+
+def check_year(name: str, moment: datetime | None) -> None:
+    """Raises ValueError for a time at the edges of the calendar; None passes."""
+    if moment is not None and not is_plausible(moment):
+        raise ValueError(f"{name} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Whether a time can be kept, read back in UTC and reckoned with."""
+    return FIRST_YEAR <= moment.year <= LAST_YEAR

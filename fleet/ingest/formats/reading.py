@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fleet.ingest.formats.facts import Problem
+from fleet.ingest.records import is_plausible
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # stands in for a time that was faulty; never gets further
 
@@ -64,7 +65,7 @@ class Fields:
 def _moment(value: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        return moment.astimezone(UTC) if moment.tzinfo and is_plausible(moment) else None
     except (ValueError, OverflowError):
         return None
 

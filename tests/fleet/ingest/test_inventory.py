@@ -1,13 +1,16 @@
 """The inventories of hosts and dynos."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fleet.actor import SYSTEM
-from fleet.ingest.dynos import MAX_DYNOS, put_dynos
-from fleet.ingest.inventory import put_hosts
+from fleet.ingest.dynos import MAX_DYNOS, put_dynos, store_dynos
+from fleet.ingest.dynos import READER as DYNO_READER
+from fleet.ingest.inventory import READER as HOST_READER
+from fleet.ingest.inventory import put_hosts, store_hosts
 from fleet.ingest.receipts import InventoryReceipt
 from fleet.lifecycle import DynoState, HostState
 from fleet.models import Dyno, Host, Migration, Move
@@ -42,6 +45,15 @@ def test_hosts_are_made_then_changed_and_what_is_not_said_stays() -> None:
     assert host.attributes == {"zone": "b", "old": "true", "cpus": "8"}
     assert (host.address, host.memory_mb, host.slots, host.port) == ("10.0.0.1", 512, 4, 2222)
     assert (host.state, host.added_at, host.ssh_user) == (HostState.IN_SERVICE, NOW, "faultline")
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_could_not_be_read_back_is_rejected(at: str) -> None:
+    body = json.dumps({"host": "h1", "app": "a", "dyno": "a.1", "provisioned_at": at, "started_at": at}).encode()
+    host_batch, dyno_batch = HOST_READER.read(body), DYNO_READER.read(body)
+    assert "provisioned_at lies outside" in store_hosts(batch=host_batch, now=NOW, actor=SYSTEM).rejected[0].error
+    assert "started_at lies outside" in store_dynos(batch=dyno_batch, now=NOW, actor=SYSTEM).rejected[0].error
+    assert not Host.objects.exists()
 
 
 def test_a_pinned_key_is_never_replaced_silently() -> None:

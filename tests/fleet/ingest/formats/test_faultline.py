@@ -53,6 +53,11 @@ def test_when_it_began_on_a_host_may_be_told() -> None:
     assert paths({"type": "host_deploy", "data": told | {"started_at": "soon"}}) == {"$.data.started_at"}
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_time_at_the_edge_of_the_calendar_is_refused(at: str) -> None:
+    assert paths({"type": "deploy", "data": DEPLOY | {"at": at}}) == {"$.data.at"}
+
+
 def test_the_end_of_a_deploy() -> None:
     payload = {"type": "deploy.finished", "data": {"deploy": "d3", "at": "2026-01-05T02:04:19+01:00", "aborted": True}}
     assert faultline.parse(payload).facts == [DeployFinishedFact("d3", MOMENT, aborted=True)]
