@@ -8,9 +8,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
+from fleet.actor import SYSTEM
 from fleet.models import Host
 from incidents.models import Incident
+from incidents.timeline.record import record
 from tests.incidents.views.story import Story, signed_in, tell_story
 
 pytestmark = pytest.mark.django_db
@@ -129,6 +132,14 @@ def test_what_no_deploy_explains_says_why(story: Story, verdict: str, against: s
     assert f"Crashes against {beside}<" in page
     assert '<li class="for"><span>31.0 crashes where 12.0 were due</span></li>' in page
     assert f'<li class="against"><span>{against}</span></li>' in page
+
+
+def test_each_note_can_be_corrected_and_kept_out_of_exports(story: Story) -> None:
+    note = record(incident_id=story.incident.pk, kind="note", text="Called them.", actor=SYSTEM, occurred_at=story.now)
+    page = signed_in("responder").get(f"/incidents/{story.incident.pk}").text
+    form = page[page.index(f'id="revise-{note.sequence}"') :]
+    addresses = re.findall(r'action="([^"]*)"', form)[:2]
+    assert addresses == [reverse("incident-act", args=[story.incident.pk, what]) for what in ("correct", "hide")]
 
 
 def test_before_anything_is_known_there_is_no_empty_card(story: Story) -> None:
